@@ -1,0 +1,1 @@
+//! Mathematics of the comparison, pure: knows no other room but `types`.
