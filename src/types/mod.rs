@@ -1,7 +1,19 @@
 //! Leaf vocabulary: the words that every other room uses. Nothing here knows another room, does I/O or decides anything.
 
+mod digest;
+mod exit;
+mod ids;
 mod interval;
+mod metric;
 mod rng;
+mod text;
 
+pub use digest::{Digest, DigestBuilder, DigestError};
+pub use exit::ExitCode;
+pub use ids::{
+    CaseId, ClusterName, CriterionId, MetricName, NameError, PolicyName, SliceName, SuiteName, TargetName, VariantName,
+};
 pub use interval::{Interval, IntervalError};
+pub use metric::{Direction, Metric, MetricKind};
 pub use rng::SplitMix64;
+pub use text::Untrusted;

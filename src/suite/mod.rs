@@ -1,0 +1,3 @@
+//! Files that people write, checked into a `Suite`.
+
+pub mod diag;
