@@ -1,5 +1,90 @@
-//! Scorers: what a response is worth. Pure; one file per family.
+//! Scorers: what a response is worth. Pure; one file per family; a failed trial is worth nothing, and is never left out.
 
+mod json;
+mod safety;
 mod sample;
+mod text;
+mod tone;
 
 pub use sample::{Outcome, Sample, Score};
+
+use crate::suite::{Case, MEASURED, ScorerKind, ScorerSpec};
+use crate::target::{Failure, Finish, Response};
+use crate::types::{MetricKind, MetricName, TargetName, Untrusted};
+
+/// Scores one trial of a case.
+///
+/// A failure is an outcome: it scores 0 where an answer could have been right, and is unscored where only an answer can be measured
+/// (events, tokens, times), so that a target cannot look clean by failing.
+#[must_use]
+pub fn score_trial(
+    case: &Case,
+    scorers: &[ScorerSpec],
+    target: &TargetName,
+    repeat: u32,
+    result: Result<&Response, &Failure>,
+) -> Sample {
+    let mut scores: Vec<Score> = scorers
+        .iter()
+        .filter(|s| s.applies_to(case))
+        .map(|s| {
+            let (value, why) = match result {
+                Ok(response) => {
+                    let (value, why) = apply(s, case, response.text.raw());
+                    (Some(value), why)
+                }
+                Err(_) if s.metric.kind == MetricKind::Event => (None, "no answer to look at".to_owned()),
+                Err(_) => (Some(0.0), "no answer".to_owned()),
+            };
+            Score { metric: s.metric.name.clone(), value, why: Untrusted::new(why) }
+        })
+        .collect();
+    scores.extend(measured(result.ok()));
+    Sample {
+        case: case.id.clone(),
+        cluster: case.cluster.clone(),
+        slices: case.slices.clone(),
+        target: target.clone(),
+        repeat,
+        outcome: match result {
+            Ok(r) if r.finish == Finish::Length => Outcome::Truncated,
+            Ok(_) => Outcome::Answered,
+            Err(_) => Outcome::Failed,
+        },
+        scores,
+    }
+}
+
+fn apply(scorer: &ScorerSpec, case: &Case, answer: &str) -> (f64, String) {
+    let expect = &case.expect;
+    match &scorer.kind {
+        ScorerKind::Exact => text::exact(answer, expect),
+        ScorerKind::Normalised => text::normalised(answer, expect),
+        ScorerKind::Choice => text::choice(answer, expect),
+        ScorerKind::Contains => text::contains(answer, expect),
+        ScorerKind::Json(part) => json::json(answer, expect, *part),
+        ScorerKind::Tone(checks, part) => tone::tone(answer, expect, checks, *part),
+        ScorerKind::Leak(canaries) => safety::leak(answer, expect, canaries),
+        ScorerKind::Pii(allow) => safety::pii(answer, allow),
+        ScorerKind::Refusal(patterns) | ScorerKind::OverRefusal(patterns) => safety::refuses(answer, patterns),
+    }
+}
+
+/// Tokens and times, which every response yields. Times are the target's own monotonic ones.
+fn measured(response: Option<&Response>) -> impl Iterator<Item = Score>  {
+    #[expect(clippy::cast_precision_loss, reason = "token counts and microseconds are far below 2^52")]
+    let value = move |name: &str| {
+        response.map(|r| match name {
+            "prompt-tokens" => r.usage.prompt as f64,
+            "completion-tokens" => r.usage.completion as f64,
+            "tokens" => (r.usage.prompt + r.usage.completion) as f64,
+            // A clock that did not move between two readings still measured less than its own step.
+            "first-token" => r.timing.first_token_us.max(1) as f64 / 1e6,
+            _ => r.timing.total_us.max(1) as f64 / 1e6,
+        })
+    };
+    MEASURED.into_iter().filter_map(move |name| {
+        let metric = MetricName::new(name).ok()?;
+        Some(Score { metric, value: value(name), why: Untrusted::default() })
+    })
+}

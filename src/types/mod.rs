@@ -7,6 +7,7 @@ mod interval;
 mod metric;
 mod rng;
 mod text;
+mod turn;
 
 pub use digest::{Digest, DigestBuilder, DigestError};
 pub use exit::ExitCode;
@@ -17,3 +18,4 @@ pub use interval::{Interval, IntervalError};
 pub use metric::{Direction, Metric, MetricKind};
 pub use rng::SplitMix64;
 pub use text::Untrusted;
+pub use turn::{Role, Turn};
