@@ -71,7 +71,7 @@ fn apply(scorer: &ScorerSpec, case: &Case, answer: &str) -> (f64, String) {
 }
 
 /// Tokens and times, which every response yields. Times are the target's own monotonic ones.
-fn measured(response: Option<&Response>) -> impl Iterator<Item = Score>  {
+fn measured(response: Option<&Response>) -> impl Iterator<Item = Score> {
     #[expect(clippy::cast_precision_loss, reason = "token counts and microseconds are far below 2^52")]
     let value = move |name: &str| {
         response.map(|r| match name {

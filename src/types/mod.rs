@@ -5,6 +5,7 @@ mod exit;
 mod ids;
 mod interval;
 mod metric;
+mod number;
 mod rng;
 mod text;
 mod turn;
@@ -16,6 +17,7 @@ pub use ids::{
 };
 pub use interval::{Interval, IntervalError};
 pub use metric::{Direction, Metric, MetricKind};
+pub use number::{change_text, level_text};
 pub use rng::SplitMix64;
 pub use text::Untrusted;
 pub use turn::{Role, Turn};
