@@ -1,5 +1,6 @@
 //! goldgate decides, with evidence, whether a fine-tuned language model may be promoted.
 
+// pub mod cli;
 pub mod compare;
 pub mod engine;
 pub mod gate;

@@ -1,8 +1,10 @@
 //! The right method for the right data, and the failures that other tools are known for.
 
 use super::*;
-use crate::score::{Outcome, Sample, Score};
-use crate::types::{CaseId, ClusterName, Direction, Metric, MetricKind, MetricName, SliceName, TargetName, Untrusted};
+use crate::score::{Sample, Score};
+use crate::types::{
+    CaseId, ClusterName, Direction, Metric, MetricKind, MetricName, Outcome, SliceName, TargetName, Untrusted,
+};
 
 fn metric(kind: MetricKind) -> Metric {
     let direction = match kind {

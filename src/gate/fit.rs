@@ -17,7 +17,10 @@ pub fn check_fit(policy: &Policy, suite: &Suite) -> Result<(), Diagnostics> {
             let message = format!("the suite `{}` has no metric `{}`", suite.name(), c.metric);
             let d = policy.error_at_metric(&c.id, message);
             let known = metrics.iter().map(|m| m.name.as_str());
-            let list = format!("its metrics are {}", metrics.iter().map(|m| format!("`{}`", m.name)).collect::<Vec<_>>().join(", "));
+            let list = format!(
+                "its metrics are {}",
+                metrics.iter().map(|m| format!("`{}`", m.name)).collect::<Vec<_>>().join(", ")
+            );
             wrong.push(match nearest(c.metric.as_str(), known) {
                 Some(k) => d.help(format!("did you mean `{k}`?")),
                 None => d.help(list),
@@ -45,7 +48,11 @@ fn any_case(suite: &Suite, c: &Criterion) -> bool {
     let in_slice = |case: &&crate::suite::Case| c.slice.is_all() || case.slices.contains(&c.slice);
     let mut cases = suite.cases().iter().filter(in_slice);
     let scorers: Vec<_> = suite.scorers().iter().filter(|s| s.metric.name == c.metric).collect();
-    if scorers.is_empty() { cases.next().is_some() } else { cases.any(|case| scorers.iter().any(|s| s.applies_to(case))) }
+    if scorers.is_empty() {
+        cases.next().is_some()
+    } else {
+        cases.any(|case| scorers.iter().any(|s| s.applies_to(case)))
+    }
 }
 
 fn unanswerable(metric: &Metric, rule: &Rule) -> Option<String> {

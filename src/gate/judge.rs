@@ -3,9 +3,9 @@
 use super::policy::{Criterion, Policy, Rule};
 use super::verdict::{Decision, Evidence, Finding, Status, Verdict};
 use crate::compare::{self, Comparison, Measurement, NotComparable};
-use crate::score::{Outcome, Sample};
+use crate::score::Sample;
 use crate::stats;
-use crate::types::{Digest, Metric, SuiteName, TargetName, change_text, level_text};
+use crate::types::{Digest, Metric, Outcome, SuiteName, TargetName, change_text, level_text};
 use std::collections::BTreeSet;
 
 /// Fewer independent units than this support no claim that the candidate is no worse (statistics.md, section 2.3).

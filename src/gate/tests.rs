@@ -1,10 +1,11 @@
 //! The gate fails closed.
 
 use super::*;
-use crate::score::{Outcome, Sample, Score};
+use crate::score::{Sample, Score};
 use crate::suite::diag::SourceFile;
 use crate::types::{
-    CaseId, ClusterName, Digest, Direction, Metric, MetricKind, MetricName, SliceName, SuiteName, TargetName, Untrusted,
+    CaseId, ClusterName, Digest, Direction, Metric, MetricKind, MetricName, Outcome, SliceName, SuiteName, TargetName,
+    Untrusted,
 };
 use proptest::prelude::*;
 

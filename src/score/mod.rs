@@ -6,11 +6,10 @@ mod sample;
 mod text;
 mod tone;
 
-pub use sample::{Outcome, Sample, Score};
+pub use sample::{Sample, Score};
 
 use crate::suite::{Case, MEASURED, ScorerKind, ScorerSpec};
-use crate::target::{Failure, Finish, Response};
-use crate::types::{MetricKind, MetricName, TargetName, Untrusted};
+use crate::types::{Failure, Finish, MetricKind, MetricName, Outcome, Response, TargetName, Untrusted};
 
 /// Scores one trial of a case.
 ///

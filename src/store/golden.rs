@@ -3,8 +3,7 @@
 //! The same lines are a run's `results.jsonl`: everything that a rerun must reproduce byte for byte, and no timing.
 
 use super::{StoreError, SuiteRef, write_atomically};
-use crate::score::Outcome;
-use crate::types::{CaseId, Digest, MetricName, TargetName, Untrusted, VariantName};
+use crate::types::{CaseId, Digest, MetricName, Outcome, TargetName, Untrusted, VariantName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,8 +1,7 @@
 //! The journal: one line of JSON per finished trial, appended as it finishes, never rewritten. The run's only source of truth.
 
 use super::StoreError;
-use crate::target::{Failure, Response};
-use crate::types::{CaseId, Digest, TargetName};
+use crate::types::{CaseId, Digest, Failure, Response, TargetName};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io::Write;

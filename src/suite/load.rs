@@ -97,8 +97,13 @@ impl Suite {
         broken.into_iter().for_each(|d| wrong.push(d));
         let variants = check_variants(&file, &raw.prompt, &templates, &mut wrong);
         let (case_files, mut cases) = read_case_files(&root, &file, &raw.cases, &mut wrong)?;
-        check_cases(&case_files, &cases, &scorers, &mut wrong);
-        check_slices(&file, &cases, &scorers, &raw.scorer, &mut wrong);
+        if wrong.all().is_empty() {
+            // A misspelt slice first: it is why the cases below would seem to be scored by nothing.
+            check_slices(&file, &cases, &scorers, &raw.scorer, &mut wrong);
+        }
+        if wrong.all().is_empty() {
+            check_cases(&case_files, &cases, &scorers, &mut wrong);
+        }
         if wrong.all().is_empty() {
             render_all(&templates, &variants, &cases, &mut wrong);
         }
@@ -232,9 +237,6 @@ fn check_cases(files: &[SourceFile], cases: &[Case], scorers: &[ScorerSpec], wro
 
 /// Every slice that a scorer names has a case, and every scorer has something to score.
 fn check_slices(file: &SourceFile, cases: &[Case], scorers: &[ScorerSpec], raw: &[RawScorer], wrong: &mut Diagnostics) {
-    if !wrong.all().is_empty() {
-        return;
-    }
     for (scorer, raw) in scorers.iter().zip(raw) {
         let empty = |s: &&SliceName| !s.is_all() && !cases.iter().any(|c| c.slices.contains(s));
         if let Some(slice) = scorer.on.iter().find(empty) {

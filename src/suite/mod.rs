@@ -9,6 +9,8 @@ pub mod json;
 mod load;
 mod scorer_spec;
 mod template;
+#[cfg(test)]
+mod tests;
 
 pub use case::{Case, Expect};
 pub use load::{SuiteError, read_text};

@@ -1,10 +1,10 @@
 //! A model that one can ask, and its providers. The rest of the program sees the [`Target`] trait only.
 
-mod response;
+mod local;
 
-pub use response::{Failure, FailureKind, Finish, Response, Timing, Usage};
+pub use local::{LocalError, LocalModels, LocalSpec};
 
-use crate::types::{Digest, Turn};
+use crate::types::{Digest, Failure, Response, Turn};
 use std::future::Future;
 use std::pin::Pin;
 

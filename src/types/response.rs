@@ -1,6 +1,6 @@
 //! What a trial came back with. Failures are outcomes of their own, never dropped.
 
-use crate::types::Untrusted;
+use super::Untrusted;
 use serde::{Deserialize, Serialize};
 
 /// An answer with its evidence.
@@ -73,4 +73,28 @@ pub enum FailureKind {
     Broken,
     /// The target itself is gone. The run stops and can be resumed.
     Unavailable,
+}
+
+/// What became of a trial. Failures are outcomes of their own and are never dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// The model answered and stopped by itself.
+    Answered,
+    /// The answer was cut at the token limit.
+    Truncated,
+    /// No answer came back.
+    Failed,
+}
+
+impl Outcome {
+    /// The word for it, as stored and shown.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Truncated => "truncated",
+            Self::Failed => "failed",
+        }
+    }
 }
