@@ -6,6 +6,7 @@
 
 use super::lanes::{LANES, Lanes, dispatch};
 use super::rowwise::exp;
+use std::cell::RefCell;
 
 /// Positions in a block of the KV cache.
 pub(crate) const BLOCK: usize = 32;
@@ -37,11 +38,16 @@ impl AttentionShape {
     }
 }
 
+thread_local! {
+    /// Scores of two heads; kept, since a fresh buffer for each row would be cleared each time.
+    static SCRATCH: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+}
+
 dispatch! {
     /// `out = softmax(query · keys / sqrt(head_dim)) · values` for every head of a row that sees the first `seen` positions.
-    /// `query` and `out` are `[head][dimension]`; `blocks` holds each block's keys and values; `scores` is scratch.
+    /// `query` and `out` are `[head][dimension]`; `blocks` holds each block's keys and values.
     pub(crate) fn attend_row(
-        shape: AttentionShape, query: &[f32], blocks: &[(&[f32], &[f32])], seen: usize, scores: &mut Vec<f32>, out: &mut [f32],
+        shape: AttentionShape, query: &[f32], blocks: &[(&[f32], &[f32])], seen: usize, out: &mut [f32],
     ) = attend_row_body
 }
 
@@ -51,12 +57,11 @@ fn attend_row_body<L: Lanes>(
     query: &[f32],
     blocks: &[(&[f32], &[f32])],
     seen: usize,
-    scores: &mut Vec<f32>,
     out: &mut [f32],
 ) {
     let group = shape.heads / shape.kv_heads;
-    let length = seen.next_multiple_of(BLOCK);
-    scores.resize(length.max(scores.len()).max(1) * 2, 0.0);
+    let mut scores = SCRATCH.take();
+    scores.resize(scores.len().max(2 * seen.next_multiple_of(BLOCK)), 0.0);
     for kv in 0..shape.kv_heads {
         let mut head = 0;
         while head < group {
@@ -65,13 +70,14 @@ fn attend_row_body<L: Lanes>(
             let width = shape.head_dim * if pair { 2 } else { 1 };
             let (query, out) = (&query[first..first + width], &mut out[first..first + width]);
             if pair {
-                attend_heads::<L, 2>(shape, kv, query, blocks, seen, scores, out);
+                attend_heads::<L, 2>(shape, kv, query, blocks, seen, &mut scores, out);
             } else {
-                attend_heads::<L, 1>(shape, kv, query, blocks, seen, scores, out);
+                attend_heads::<L, 1>(shape, kv, query, blocks, seen, &mut scores, out);
             }
             head += if pair { 2 } else { 1 };
         }
     }
+    SCRATCH.set(scores);
 }
 
 #[inline(always)]
@@ -196,9 +202,9 @@ fn weigh_values<L: Lanes, const G: usize, const V: usize>(
         }
     }
     for g in 0..G {
-        for c in 0..V {
+        for (c, total) in totals[g].iter().enumerate() {
             let at = from + c * LANES;
-            let result = totals[g][c].div(L::splat(sums[g])).to_array();
+            let result = total.div(L::splat(sums[g])).to_array();
             // The last vector of a padded head reaches beyond it.
             let width = LANES.min(head_dim - at);
             out[g * head_dim + at..][..width].copy_from_slice(&result[..width]);
@@ -261,7 +267,7 @@ mod tests {
                 let query: Vec<f32> = (0..heads * head_dim).map(|_| rng.unit() as f32 * 4.0 - 2.0).collect();
                 let run = |isa| {
                     let mut out = vec![0.0; heads * head_dim];
-                    attend_row(isa, shape, &query, &views, seen, &mut Vec::new(), &mut out);
+                    attend_row(isa, shape, &query, &views, seen, &mut out);
                     out
                 };
                 let (wide, plain) = (run(Isa::detect()), run(Isa::portable()));

@@ -352,18 +352,18 @@ fn each_output<L: Lanes, const M: usize, const P: usize>(
     sums: &mut [[[L; 2]; P]; M],
     with: impl Fn(&mut [[f32; LANES]], &mut [L; 2]),
 ) {
-    for m in 0..M {
-        for p in 0..P {
+    for (m, sums) in sums.iter_mut().enumerate() {
+        for (p, sum) in sums.iter_mut().enumerate() {
             let first = (panel + p) * PANEL;
             let width = PANEL.min(n - first);
             // SAFETY: the tasks of one product divide its rows and panels, so no other part overlaps these columns.
             let stored = unsafe { out.slice.slice(out.offset + (row + m) * out.stride + first, width) };
             if width == PANEL {
-                with(stored.as_chunks_mut::<LANES>().0, &mut sums[m][p]);
+                with(stored.as_chunks_mut::<LANES>().0, sum);
             } else {
                 let mut copy = [0.0; PANEL];
                 copy[..width].copy_from_slice(stored);
-                with(copy.as_chunks_mut::<LANES>().0, &mut sums[m][p]);
+                with(copy.as_chunks_mut::<LANES>().0, sum);
                 stored.copy_from_slice(&copy[..width]);
             }
         }

@@ -14,5 +14,5 @@ mod rowwise;
 pub(crate) use attention::{AttentionShape, BLOCK, attend_row};
 pub(crate) use lanes::Isa;
 pub(crate) use matmul::{Destination, Elements, Packed, View, matmul};
-pub(crate) use pool::{Pool, SharedSlice};
+pub(crate) use pool::Pool;
 pub(crate) use rowwise::{rms_norm, rope_rotate, silu_times};

@@ -11,6 +11,9 @@ use std::thread::JoinHandle;
 /// would take the core from other programs.
 const SPINS: usize = 2_000;
 
+/// Operations below which a piece of work is not worth handing to another thread.
+const SMALL_PIECE: usize = 20_000;
+
 type Task<'a> = dyn Fn(usize) + Sync + 'a;
 
 #[derive(Clone, Copy)]
@@ -143,6 +146,29 @@ impl Pool {
             resume_unwind(panic);
         }
         assert!(!failed, "a task panicked on a worker thread");
+    }
+}
+
+impl Pool {
+    /// Calls `task` for each row of `data` with its index; rows are `width` long and cost about `cost` operations each.
+    pub(crate) fn for_rows(
+        &self,
+        data: &mut [f32],
+        width: usize,
+        cost: usize,
+        task: &(dyn Fn(usize, &mut [f32]) + Sync),
+    ) {
+        let rows = data.len() / width.max(1);
+        // A few pieces for each thread, since rows differ in cost; none so small that taking it costs more than doing it.
+        let share = rows.div_ceil(self.threads() * 4);
+        let each = share.max(SMALL_PIECE.div_ceil(cost.max(1)));
+        let parts = SharedSlice::new(data);
+        self.run(rows.div_ceil(each.max(1)), &|piece| {
+            for row in piece * each..((piece + 1) * each).min(rows) {
+                // SAFETY: rows do not overlap, and each belongs to one piece.
+                task(row, unsafe { parts.slice(row * width, width) });
+            }
+        });
     }
 }
 

@@ -5,11 +5,10 @@ use super::lanes::{LANES, Lanes, dispatch};
 /// Adding this to a small f32 leaves its nearest integer in the low bits.
 const ROUND: f32 = 12_582_912.0;
 /// ln 2 in two parts; the first has so few bits that its product with an exponent is exact.
-const LN2_HIGH: f32 = 0.693_359_375;
+const LN2_HIGH: f32 = 355.0 / 512.0;
 const LN2_LOW: f32 = -2.121_944_4e-4;
 /// Minimax polynomial of `(exp(r) - 1 - r) / r²` on |r| <= ln 2 / 2, from the Cephes library's `expf`.
-const EXP: [f32; 6] =
-    [1.987_569_2e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 5.000_000_1e-1];
+const EXP: [f32; 6] = [1.987_569_2e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5];
 
 /// `exp(x)` to about 1e-7 relative, for x held within [-87, 88]. Our own, because the system's differs between systems.
 #[inline(always)]
