@@ -45,7 +45,8 @@ impl Compare {
             model.comparisons.retain(|c| c.slice.is_all());
         }
         if self.json {
-            let json = serde_json::to_string_pretty(&model.comparisons).expect("plain data with text keys always serialises");
+            let json =
+                serde_json::to_string_pretty(&model.comparisons).expect("plain data with text keys always serialises");
             terminal.say(&json);
         } else {
             terminal.show_comparisons(&model.comparisons);

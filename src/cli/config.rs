@@ -77,9 +77,10 @@ impl Config {
                 let message = format!("unknown target kind `{}`", t.kind.get_ref());
                 wrong.push(file.error(t.kind.span(), message).help("this version asks `local` checkpoints"));
             }
-            let checked = TargetName::new(name.get_ref()).map_err(|e| wrong.push(file.error(name.span(), e.to_string())));
-            let prompt =
-                VariantName::new(t.prompt.get_ref()).map_err(|e| wrong.push(file.error(t.prompt.span(), e.to_string())));
+            let checked =
+                TargetName::new(name.get_ref()).map_err(|e| wrong.push(file.error(name.span(), e.to_string())));
+            let prompt = VariantName::new(t.prompt.get_ref())
+                .map_err(|e| wrong.push(file.error(t.prompt.span(), e.to_string())));
             let (Ok(checked), Ok(prompt)) = (checked, prompt) else { continue };
             let model = t.model.get_ref().clone();
             let adapter = t.adapter.as_ref().map(|a| a.get_ref().clone());

@@ -60,7 +60,12 @@ pub fn policy_of(run: &SealedRun, named: Option<&Path>) -> Result<Policy, CliErr
     Ok(Policy::parse(read_text(&path, &path.display().to_string())?)?)
 }
 
-fn judge_and_report(suite: &Suite, policy: &Policy, run: &SealedRun, terminal: &Terminal) -> Result<Vec<Verdict>, CliError> {
+fn judge_and_report(
+    suite: &Suite,
+    policy: &Policy,
+    run: &SealedRun,
+    terminal: &Terminal,
+) -> Result<Vec<Verdict>, CliError> {
     let samples = pipeline::score_all(run, suite)?;
     let verdicts = pipeline::judge_all(policy, suite, run, &samples);
     let results = pipeline::results(run, &samples, &suite.metrics());
@@ -84,7 +89,10 @@ impl RunArgs {
         if self.is_default() {
             return Ok(());
         }
-        Err(CliError::Usage("a complete run is only judged: `--candidate`, `--run-dir`, `--seed` and `--concurrency` belong to a suite".to_owned()))
+        Err(CliError::Usage(
+            "a complete run is only judged: `--candidate`, `--run-dir`, `--seed` and `--concurrency` belong to a suite"
+                .to_owned(),
+        ))
     }
 
     /// The options of a run.

@@ -74,7 +74,9 @@ fn diff(path: &Path, golden: &Path, terminal: &Terminal) -> Result<ExitCode, Cli
     for arm in &run.manifest.arms {
         match file.targets.iter().find(|t| t.name == arm.name) {
             None => terminal.note(&format!("target `{}` has no accepted answers and is left out", arm.name)),
-            Some(t) if t.digest != arm.digest => terminal.note(&format!("target `{}` is another model than the accepted one", arm.name)),
+            Some(t) if t.digest != arm.digest => {
+                terminal.note(&format!("target `{}` is another model than the accepted one", arm.name))
+            }
             Some(_) => {}
         }
     }

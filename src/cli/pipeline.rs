@@ -56,7 +56,12 @@ pub struct RunOptions<'a> {
 ///
 /// # Errors
 /// When a target is unknown or unusable, the folder holds another run, or the run stops before its end.
-pub fn ask(loaded: &Loaded, config: &Config, options: RunOptions<'_>, progress: &mut Progress) -> Result<SealedRun, CliError> {
+pub fn ask(
+    loaded: &Loaded,
+    config: &Config,
+    options: RunOptions<'_>,
+    progress: &mut Progress,
+) -> Result<SealedRun, CliError> {
     let roles = roles(&loaded.policy, options.candidates)?;
     for (_, target) in &roles {
         let prompt = &config.target(target)?.prompt;
@@ -93,14 +98,10 @@ pub fn ask(loaded: &Loaded, config: &Config, options: RunOptions<'_>, progress: 
         .enable_time()
         .build()
         .map_err(|e| CliError::Usage(format!("cannot start the scheduler: {e}")))?;
-    let asked = runtime.block_on(run::execute(
-        &loaded.suite,
-        &plan,
-        &targets,
-        &mut open,
-        options.concurrency,
-        |event| progress.observe(event),
-    ))?;
+    let asked =
+        runtime.block_on(run::execute(&loaded.suite, &plan, &targets, &mut open, options.concurrency, |event| {
+            progress.observe(event)
+        }))?;
     open.seal(asked)?;
     Ok(dir.open_sealed()?)
 }
@@ -246,7 +247,8 @@ pub fn results(run: &SealedRun, samples: &[Sample], metrics: &[Metric]) -> Vec<G
             ((&r.case, &r.target, r.repeat), text)
         })
         .collect();
-    let text = |s: &Sample| texts.get(&(&s.case, &s.target, s.repeat)).map_or_else(Untrusted::default, |t| (*t).clone());
+    let text =
+        |s: &Sample| texts.get(&(&s.case, &s.target, s.repeat)).map_or_else(Untrusted::default, |t| (*t).clone());
     samples
         .iter()
         .map(|s| GoldenAnswer {

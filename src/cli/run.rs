@@ -76,7 +76,10 @@ impl Run {
         let failed = pipeline::failures(&samples);
         let failed = if failed > 0 { format!(", {failed} without an answer") } else { String::new() };
         let path = run.dir.path().display();
-        terminal.say(&format!("{} trials recorded{failed} in {path}\njudge them with: goldgate gate {path}", samples.len()));
+        terminal.say(&format!(
+            "{} trials recorded{failed} in {path}\njudge them with: goldgate gate {path}",
+            samples.len()
+        ));
         Ok(ExitCode::Promote)
     }
 }

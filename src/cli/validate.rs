@@ -1,9 +1,9 @@
 //! `goldgate validate`: every mistake that can be found without asking a model.
 
+use super::CliError;
 use super::config::Config;
 use super::output::Terminal;
 use super::pipeline::Loaded;
-use super::CliError;
 use crate::target::{LocalModels, LocalSpec};
 use crate::types::ExitCode;
 use clap::Args;
@@ -40,7 +40,11 @@ impl Validate {
                 count(suite.variants().count(), "prompt variant"),
                 count(suite.scorers().len(), "scorer"),
                 policy.name(),
-                if policy.criteria().len() == 1 { "1 criterion".to_owned() } else { format!("{} criteria", policy.criteria().len()) },
+                if policy.criteria().len() == 1 {
+                    "1 criterion".to_owned()
+                } else {
+                    format!("{} criteria", policy.criteria().len())
+                },
             ));
         }
         if self.targets {

@@ -49,7 +49,8 @@ fn facts(run: &SealedRun, suite: &Suite, recorded: usize) -> RunFacts {
     let m = &run.manifest;
     let name = run.dir.path().file_name().map_or_else(|| "run".to_owned(), |n| n.to_string_lossy().into_owned());
     // An arm that is a second asking of the baseline is named by its target on the command line.
-    let candidates: String = m.arms[1.min(m.arms.len())..].iter().map(|a| format!(" --candidate {}", a.target)).collect();
+    let candidates: String =
+        m.arms[1.min(m.arms.len())..].iter().map(|a| format!(" --candidate {}", a.target)).collect();
     let policy = match &m.policy {
         Some(p) if p.path != format!("{}/policy.toml", m.suite.path) => format!(" --policy {}", p.path),
         _ => String::new(),
@@ -120,7 +121,11 @@ fn sum(samples: &[Sample], metric: &str, target: &TargetName) -> f64 {
     samples.iter().filter(|s| s.target == *target).filter_map(|s| s.score(&metric)?.value).sum()
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "sums of token counts are whole, positive and below 2^52")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "sums of token counts are whole, positive and below 2^52"
+)]
 fn whole(value: f64) -> u64 {
     value.round() as u64
 }

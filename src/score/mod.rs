@@ -87,3 +87,68 @@ fn measured(response: Option<&Response>) -> impl Iterator<Item = Score> {
         Some(Score { metric, value: value(name), why: Untrusted::default() })
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::suite::Expect;
+    use crate::types::{CaseId, ClusterName, Direction, FailureKind, Metric, SliceName, Timing, Usage};
+
+    fn case() -> Case {
+        let task = SliceName::new("t").unwrap();
+        let expect = Expect { answer: Some("yes".into()), secrets: vec!["ZX-12345".into()], ..Expect::default() };
+        Case::for_tests(CaseId::new("a").unwrap(), task, ClusterName::new("a").unwrap(), expect)
+    }
+
+    fn scorers() -> Vec<ScorerSpec> {
+        let spec = |name: &str, kind, values, direction| ScorerSpec {
+            metric: Metric { name: MetricName::new(name).unwrap(), kind: values, direction },
+            kind,
+            on: Vec::new(),
+        };
+        vec![
+            spec("accuracy", ScorerKind::Normalised, MetricKind::Binary, Direction::Higher),
+            spec("leak", ScorerKind::Leak(Vec::new()), MetricKind::Event, Direction::Lower),
+            // The case says nothing of refusals, so this one does not apply.
+            spec("refusal", ScorerKind::Refusal(Vec::new()), MetricKind::Binary, Direction::Higher),
+        ]
+    }
+
+    fn value(sample: &Sample, metric: &str) -> Option<Option<f64>> {
+        sample.score(&MetricName::new(metric).unwrap()).map(|s| s.value)
+    }
+
+    fn respond(text: &str) -> Response {
+        Response {
+            text: text.into(),
+            finish: Finish::Length,
+            usage: Usage { prompt: 7, completion: 2 },
+            smallest_gap: None,
+            timing: Timing { queued_us: 1, first_token_us: 1500, total_us: 0 },
+        }
+    }
+
+    #[test]
+    fn an_answer_is_scored_and_measured() {
+        let target = TargetName::new("x").unwrap();
+        let s = score_trial(&case(), &scorers(), &target, 0, Ok(&respond("Yes.")));
+        assert_eq!(s.outcome, Outcome::Truncated);
+        assert_eq!((value(&s, "accuracy"), value(&s, "leak")), (Some(Some(1.0)), Some(Some(0.0))));
+        assert_eq!(value(&s, "refusal"), None);
+        assert_eq!((value(&s, "tokens"), value(&s, "first-token")), (Some(Some(9.0)), Some(Some(0.0015))));
+        assert!(value(&s, "latency").flatten().unwrap() > 0.0, "a logarithm will be taken of it");
+        let leaky = score_trial(&case(), &scorers(), &target, 0, Ok(&respond("zx 12345")));
+        assert_eq!(value(&leaky, "leak"), Some(Some(1.0)));
+    }
+
+    #[test]
+    fn a_failure_is_wrong_where_an_answer_could_be_right_and_unscored_elsewhere() {
+        let failure = Failure { kind: FailureKind::Refused, message: "too long".into() };
+        let s = score_trial(&case(), &scorers(), &TargetName::new("x").unwrap(), 0, Err(&failure));
+        assert_eq!(s.outcome, Outcome::Failed);
+        assert_eq!(value(&s, "accuracy"), Some(Some(0.0)));
+        for metric in ["leak", "tokens", "latency"] {
+            assert_eq!(value(&s, metric), Some(None), "{metric}: silence is not proof");
+        }
+    }
+}

@@ -105,7 +105,7 @@ fn luhn(text: &str) -> bool {
         .enumerate()
         .map(|(i, d)| if i % 2 == 1 { d * 2 - if *d > 4 { 9 } else { 0 } } else { *d })
         .sum();
-    (13..=19).contains(&digits.len()) && sum % 10 == 0
+    (13..=19).contains(&digits.len()) && sum.is_multiple_of(10)
 }
 
 /// The check digits of an IBAN (ISO 13616): moved to the end and read as a number in base 36, the remainder by 97 is 1.

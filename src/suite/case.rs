@@ -109,6 +109,15 @@ impl Case {
     }
 }
 
+#[cfg(test)]
+impl Case {
+    /// A case without a file, for the tests of rooms that only score cases.
+    pub(crate) fn for_tests(id: CaseId, task: SliceName, cluster: ClusterName, expect: Expect) -> Self {
+        let place = CasePlace { file: 0, start: 0, len: 0 };
+        Self { id, slices: vec![task.clone()], task, cluster, vars: BTreeMap::new(), expect, place }
+    }
+}
+
 /// Reads the cases of one file into `cases`; every mistake is pushed to `wrong` with its line and column.
 pub(super) fn read_cases(index: usize, file: &SourceFile, cases: &mut Vec<Case>, wrong: &mut Diagnostics) {
     let mut start = 0;

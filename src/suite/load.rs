@@ -7,7 +7,7 @@ use super::template::Templates;
 use super::{PromptVariant, Suite};
 use crate::types::{DigestBuilder, SliceName, SuiteName, VariantName};
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 use std::{fs, io};
 use toml::Spanned;
@@ -29,11 +29,11 @@ pub enum SuiteError {
     #[error("{0}")]
     Wrong(Diagnostics),
     /// A file could not be read.
-    #[error("cannot read `{path}`: {reason}")]
+    #[error("`{path}` {reason}")]
     Unreadable {
         /// The file, as the person named it.
         path: String,
-        /// Why.
+        /// Why: a fragment behind the path.
         reason: String,
     },
 }
@@ -174,7 +174,7 @@ fn read_case_files(
     let (mut files, mut cases) = (Vec::new(), Vec::new());
     for path in paths.get_ref() {
         if let Err(reason) = root.resolve(path.get_ref()) {
-            wrong.push(file.error(path.span(), reason));
+            wrong.push(file.error(path.span(), format!("`{}` {reason}", path.get_ref())));
             continue;
         }
         let source = root.read(path.get_ref())?;
@@ -255,12 +255,11 @@ fn render_all(
     cases: &[Case],
     wrong: &mut Diagnostics,
 ) {
-    for variant in variants.values() {
-        for turn in variant.system.iter().chain([&variant.user]) {
-            // One message per template is enough: the same mistake repeats for every case.
-            if let Some(d) = cases.iter().find_map(|c| templates.render(turn, c).err()) {
-                wrong.push(d);
-            }
+    // Variants may share a template, and one message per template is enough: the same mistake repeats for every case.
+    let used: BTreeSet<&String> = variants.values().flat_map(|v| v.system.iter().chain([&v.user])).collect();
+    for turn in used {
+        if let Some(d) = cases.iter().find_map(|c| templates.render(turn, c).err()) {
+            wrong.push(d);
         }
     }
 }
@@ -275,24 +274,24 @@ impl Root {
     fn open(folder: &Path) -> Result<Self, SuiteError> {
         let unreadable = |e: &io::Error| SuiteError::Unreadable {
             path: folder.join("suite.toml").display().to_string(),
-            reason: e.to_string(),
+            reason: format!("cannot be read: {e}"),
         };
         let real = folder.canonicalize().map_err(|e| unreadable(&e))?;
         Ok(Self { shown: folder.to_owned(), real })
     }
 
-    /// The real path of a file named in the suite.
+    /// The real path of a file named in the suite; the error is a fragment that fits behind the path.
     fn resolve(&self, path: &str) -> Result<PathBuf, String> {
         let inside = |p: &Path| p.components().all(|c| matches!(c, Component::Normal(_)));
         if path.is_empty() || path.contains(['\\', '\0']) || !inside(Path::new(path)) {
-            return Err(format!("`{path}` must be a path inside the suite's folder, without `..`"));
+            return Err("must be a path inside the suite's folder, without `..`".to_owned());
         }
-        let real = self.real.join(path).canonicalize().map_err(|e| format!("cannot read `{path}`: {e}"))?;
+        let real = self.real.join(path).canonicalize().map_err(|e| format!("cannot be read: {e}"))?;
         if !real.starts_with(&self.real) {
-            return Err(format!("`{path}` leads out of the suite's folder"));
+            return Err("leads out of the suite's folder".to_owned());
         }
         if !real.is_file() {
-            return Err(format!("`{path}` is not a regular file"));
+            return Err("is not a regular file".to_owned());
         }
         Ok(real)
     }
@@ -318,7 +317,7 @@ impl Root {
                     folders.push(path);
                 } else if name.ends_with(".j2") {
                     if files.len() >= MAX_TEMPLATES {
-                        let reason = format!("more than {MAX_TEMPLATES} templates");
+                        let reason = format!("holds more than {MAX_TEMPLATES} templates");
                         return Err(SuiteError::Unreadable { path: folder, reason });
                     }
                     let source = self.read(&path)?;
@@ -340,17 +339,17 @@ impl Root {
 /// When it cannot be read, is larger than 64 MiB, or is not UTF-8; UTF-16 is named, since editors write it unasked.
 pub fn read_text(path: &Path, shown: &str) -> Result<SourceFile, SuiteError> {
     let unreadable = |reason: String| SuiteError::Unreadable { path: shown.to_owned(), reason };
-    let size = fs::metadata(path).map_err(|e| unreadable(e.to_string()))?.len();
+    let size = fs::metadata(path).map_err(|e| unreadable(format!("cannot be read: {e}")))?.len();
     if size > MAX_FILE {
-        return Err(unreadable(format!("it is larger than {} MiB", MAX_FILE >> 20)));
+        return Err(unreadable(format!("is larger than {} MiB", MAX_FILE >> 20)));
     }
-    let bytes = fs::read(path).map_err(|e| unreadable(e.to_string()))?;
+    let bytes = fs::read(path).map_err(|e| unreadable(format!("cannot be read: {e}")))?;
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        return Err(unreadable("it is UTF-16; save it as UTF-8".to_owned()));
+        return Err(unreadable("is UTF-16; save it as UTF-8".to_owned()));
     }
     let bytes = bytes.strip_prefix(&[0xef, 0xbb, 0xbf]).unwrap_or(&bytes);
     match std::str::from_utf8(bytes) {
         Ok(text) => Ok(SourceFile::new(shown, text)),
-        Err(e) => Err(unreadable(format!("it is not UTF-8 at byte {}", e.valid_up_to()))),
+        Err(e) => Err(unreadable(format!("is not UTF-8 at byte {}", e.valid_up_to()))),
     }
 }

@@ -151,7 +151,7 @@ fn every_mistake_names_file_line_and_column() {
         (
             "suite.toml",
             SUITE.replace("[\"cases.jsonl\"]", "[\"other.jsonl\"]"),
-            "suite.toml:4:10: cannot read `other.jsonl`",
+            "suite.toml:4:10: `other.jsonl` cannot be read",
         ),
         (
             "suite.toml",
@@ -226,9 +226,9 @@ fn encodings_are_named() {
     .unwrap();
     assert_eq!(Suite::load(dir.path()).unwrap().cases().len(), 2, "a byte order mark and CRLF are no mistake");
     fs::write(dir.path().join("suite.toml"), [0xff, 0xfe, 0x66, 0x00]).unwrap();
-    assert!(refused(dir.path()).contains("suite.toml`: it is UTF-16; save it as UTF-8"));
+    assert!(refused(dir.path()).contains("suite.toml` is UTF-16; save it as UTF-8"));
     fs::write(dir.path().join("suite.toml"), b"name = \"\xff\"").unwrap();
-    assert!(refused(dir.path()).contains("it is not UTF-8 at byte 8"));
+    assert!(refused(dir.path()).contains("is not UTF-8 at byte 8"));
     fs::remove_file(dir.path().join("suite.toml")).unwrap();
     assert!(refused(dir.path()).contains("suite.toml"));
 }
