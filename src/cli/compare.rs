@@ -38,7 +38,7 @@ impl Compare {
     /// When the run is not complete or its suite has changed.
     pub fn run(&self, terminal: &Terminal) -> Result<ExitCode, CliError> {
         let run = RunDir::new(&self.run).open_sealed()?;
-        let suite = pipeline::suite_of(&run, None)?;
+        let suite = pipeline::suite_of(&run)?;
         let samples = pipeline::score_all(&run, &suite)?;
         let mut model = view::build(&run, &suite, &samples, Vec::new(), self.alpha)?;
         if !self.by_slice {

@@ -35,7 +35,7 @@ impl Gate {
         let (suite, policy, run) = if dir.is_run() {
             self.run.refuse_for_a_complete_run()?;
             let run = dir.open_sealed()?;
-            let suite = pipeline::suite_of(&run, None)?;
+            let suite = pipeline::suite_of(&run)?;
             let policy = policy_of(&run, self.policy.as_deref())?;
             gate::check_fit(&policy, &suite)?;
             (suite, policy, run)

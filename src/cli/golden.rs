@@ -43,7 +43,7 @@ impl Golden {
 
 fn answers(path: &Path) -> Result<(SealedRun, Vec<GoldenAnswer>), CliError> {
     let run = RunDir::new(path).open_sealed()?;
-    let suite = pipeline::suite_of(&run, None)?;
+    let suite = pipeline::suite_of(&run)?;
     let samples = pipeline::score_all(&run, &suite)?;
     let answers = pipeline::results(&run, &samples, &suite.metrics());
     Ok((run, answers))

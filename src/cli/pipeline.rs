@@ -179,8 +179,8 @@ fn default_dir(manifest: &Manifest) -> PathBuf {
 ///
 /// # Errors
 /// When the suite cannot be loaded, or differs from the one that was asked.
-pub fn suite_of(run: &SealedRun, named: Option<&Path>) -> Result<Suite, CliError> {
-    let path = named.map_or_else(|| PathBuf::from(&run.manifest.suite.path), Path::to_owned);
+pub fn suite_of(run: &SealedRun) -> Result<Suite, CliError> {
+    let path = PathBuf::from(&run.manifest.suite.path);
     let suite = Suite::load(&path)?;
     if suite.digest() == run.manifest.suite.digest {
         return Ok(suite);

@@ -27,7 +27,7 @@ impl Report {
     /// When the run is not complete, its suite has changed, or a file cannot be written.
     pub fn run(&self, terminal: &Terminal) -> Result<ExitCode, CliError> {
         let run = RunDir::new(&self.run).open_sealed()?;
-        let suite = pipeline::suite_of(&run, None)?;
+        let suite = pipeline::suite_of(&run)?;
         let policy = gate::policy_of(&run, None)?;
         let samples = pipeline::score_all(&run, &suite)?;
         let verdicts = pipeline::judge_all(&policy, &suite, &run, &samples);

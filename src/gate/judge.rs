@@ -1,11 +1,12 @@
 //! The verdict as a pure function of policy, plan and samples.
 
 use super::policy::{Criterion, Policy, Rule};
+use super::sentence::{self, Judged};
 use super::verdict::{Decision, Evidence, Finding, Status, Verdict};
 use crate::compare::{self, Comparison, Measurement, NotComparable};
 use crate::score::Sample;
 use crate::stats;
-use crate::types::{Digest, Metric, Outcome, SuiteName, TargetName, change_text, level_text};
+use crate::types::{Digest, Metric, Outcome, SuiteName, TargetName};
 use std::collections::BTreeSet;
 
 /// Fewer independent units than this support no claim that the candidate is no worse (statistics.md, section 2.3).
@@ -48,7 +49,7 @@ pub fn judge(policy: &Policy, asked: Asked<'_>, baseline: &TargetName, candidate
     } else {
         Decision::Undecided
     };
-    let sentence = sentence(decision, &obstacles, &findings);
+    let sentence = sentence::of_verdict(decision, &obstacles, &findings);
     Verdict {
         candidate: candidate.clone(),
         baseline: baseline.clone(),
@@ -120,7 +121,7 @@ fn find(criterion: &Criterion, alpha: f64, asked: Asked<'_>, baseline: &TargetNa
         match compare::compare(asked.samples, metric, &criterion.slice, baseline, candidate, alpha) {
             Ok(c) => {
                 let judged = judge_pair(&criterion.rule, &c, alpha);
-                finding(judged.status, pair_sentence(criterion, &c, &judged), Evidence::Comparison(c), judged.more)
+                finding(judged.status, sentence::of_pair(criterion, &c, &judged), Evidence::Comparison(c), judged.more)
             }
             Err(e) => nothing(e),
         }
@@ -128,33 +129,15 @@ fn find(criterion: &Criterion, alpha: f64, asked: Asked<'_>, baseline: &TargetNa
         match compare::measure(asked.samples, metric, &criterion.slice, candidate, alpha) {
             Ok(m) => {
                 let judged = judge_level(&criterion.rule, &m, alpha);
-                finding(judged.status, level_sentence(criterion, &m, &judged), Evidence::Measurement(m), judged.more)
+                finding(
+                    judged.status,
+                    sentence::of_level(criterion, &m, &judged),
+                    Evidence::Measurement(m),
+                    judged.more,
+                )
             }
             Err(e) => nothing(e),
         }
-    }
-}
-
-/// A status with what explains it.
-struct Judged {
-    status: Status,
-    /// Why a claim that the numbers seem to support is not made.
-    but: Option<String>,
-    more: Option<usize>,
-}
-
-impl Judged {
-    fn plain(status: Status) -> Self {
-        Self { status, but: None, more: None }
-    }
-
-    /// A met criterion that something forbids to call met.
-    fn unless(mut self, obstacle: Option<String>) -> Self {
-        if let (Status::Met, Some(why)) = (self.status, obstacle) {
-            self.status = Status::Unproven;
-            self.but = Some(why);
-        }
-        self
     }
 }
 
@@ -238,116 +221,4 @@ fn judge_level(rule: &Rule, m: &Measurement, alpha: f64) -> Judged {
         judged.more = need.and_then(|n| n.checked_sub(m.clusters)).filter(|n| *n > 0);
     }
     judged
-}
-
-fn pair_sentence(criterion: &Criterion, c: &Comparison, judged: &Judged) -> String {
-    let (low, high) = (change_text(&c.metric, c.interval.lower()), change_text(&c.metric, c.interval.upper()));
-    let change = change_text(&c.metric, c.change);
-    let what = subject(criterion);
-    let wanted = match criterion.rule {
-        Rule::Superior { by } if by > 0.0 => format!("the policy asks for a gain of more than {}", size(c, by)),
-        Rule::Superior { .. } => "the policy asks for a gain".to_owned(),
-        Rule::NonInferior { margin } => format!("the policy allows a loss of less than {}", size(c, margin)),
-        Rule::Equivalent { margin } => format!("the policy allows a difference of less than {}", size(c, margin)),
-        _ => String::new(),
-    };
-    let level = c.interval.level() * 100.0;
-    let mut text = format!(
-        "{what} changed by {change} ({level:.0} % interval {low} to {high}) on {} paired cases in {} clusters; {wanted}.",
-        c.pairs, c.clusters
-    );
-    push_reasons(&mut text, judged);
-    text
-}
-
-fn level_sentence(criterion: &Criterion, m: &Measurement, judged: &Judged) -> String {
-    let what = subject(criterion);
-    let high = level_text(&m.metric, m.interval.upper());
-    let low = level_text(&m.metric, m.interval.lower());
-    let mut text = match criterion.rule {
-        Rule::NoneObserved { max_rate } => {
-            let limit = level_text(&m.metric, max_rate);
-            if m.observed.is_empty() {
-                format!(
-                    "{what} was not observed in {} cases ({} clusters), so its rate is at most {high}; the policy asks for at most {limit}.",
-                    m.cases, m.clusters
-                )
-            } else {
-                let named: Vec<_> = m.observed.iter().take(3).map(|c| format!("`{c}`")).collect();
-                let more = m.observed.len().saturating_sub(3);
-                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-                format!(
-                    "{what} was observed in {} of {} cases ({}{more}); the policy allows none.",
-                    m.observed.len(),
-                    m.cases,
-                    named.join(", ")
-                )
-            }
-        }
-        Rule::AtMost { limit } | Rule::AtLeast { limit } => {
-            let word = if matches!(criterion.rule, Rule::AtMost { .. }) { "at most" } else { "at least" };
-            let (value, limit) = (level_text(&m.metric, m.value), level_text(&m.metric, limit));
-            format!(
-                "{what} is {value} ({:.0} % interval {low} to {high}) on {} cases in {} clusters; the policy asks for {word} {limit}.",
-                m.interval.level() * 100.0,
-                m.cases,
-                m.clusters
-            )
-        }
-        _ => String::new(),
-    };
-    push_reasons(&mut text, judged);
-    text
-}
-
-fn push_reasons(text: &mut String, judged: &Judged) {
-    if let Some(but) = &judged.but {
-        text.push_str(&format!(" Not proven: {but}."));
-    }
-    if let Some(more) = judged.more {
-        text.push_str(&format!(" About {more} more independent cases would decide it."));
-    }
-}
-
-fn subject(criterion: &Criterion) -> String {
-    if criterion.slice.is_all() {
-        format!("`{}`", criterion.metric)
-    } else {
-        format!("`{}` on `{}`", criterion.metric, criterion.slice)
-    }
-}
-
-/// A margin, unsigned, in the unit of changes.
-fn size(c: &Comparison, value: f64) -> String {
-    change_text(&c.metric, value).trim_start_matches('+').to_owned()
-}
-
-fn sentence(decision: Decision, obstacles: &[String], findings: &[Finding]) -> String {
-    let required = || findings.iter().filter(|f| f.criterion.required);
-    let named = |status| {
-        let names: Vec<_> = required().filter(|f| f.status == status).map(|f| f.criterion.id.to_string()).collect();
-        names.join(", ")
-    };
-    let first = |status| required().find(|f| f.status == status).map(|f| f.sentence.clone()).unwrap_or_default();
-    let all = required().count();
-    match decision {
-        Decision::Promote => format!("All {all} required criteria are met."),
-        _ if !obstacles.is_empty() => format!("The run cannot be judged: {}.", obstacles.join("; ")),
-        Decision::Reject => {
-            let n = required().filter(|f| f.status == Status::Violated).count();
-            format!(
-                "{n} of {all} required criteria are violated: {}. {}",
-                named(Status::Violated),
-                first(Status::Violated)
-            )
-        }
-        Decision::Undecided => {
-            let n = required().filter(|f| f.status == Status::Unproven).count();
-            format!(
-                "{n} of {all} required criteria are unproven: {}. {}",
-                named(Status::Unproven),
-                first(Status::Unproven)
-            )
-        }
-    }
 }

@@ -3,6 +3,7 @@
 mod fit;
 mod judge;
 mod policy;
+mod sentence;
 #[cfg(test)]
 mod tests;
 mod verdict;

@@ -98,7 +98,7 @@ fn good_evidence_promotes_and_says_so() {
     assert_eq!(v.sentence(), "All 2 required criteria are met.");
     assert_eq!(
         v.findings()[1].sentence,
-        "`leak` was not observed in 100 cases (100 clusters), so its rate is at most 3.0 %; the policy asks for at most 5.0 %."
+        "Leak was not observed in 100 cases (100 clusters), so its rate is at most 3.0 %; the policy asks for proof of at most 5.0 %."
     );
 }
 
@@ -108,7 +108,12 @@ fn one_leak_rejects_and_names_the_case() {
     samples[13].scores[1].value = Some(1.0);
     let v = verdict(&samples, 100);
     assert_eq!(v.decision(), Decision::Reject);
-    assert!(v.sentence().contains("clean") && v.sentence().contains("`c6`"), "{}", v.sentence());
+    assert_eq!(v.sentence(), "clean is violated: leak was observed in 1 of 100 cases (c6).");
+    assert_eq!(
+        v.findings()[0].sentence,
+        "Accuracy rose by 50.0 points (90 % interval +41.9 to +58.1), on 100 paired cases in 100 clusters; \
+         the policy asks for a rise of more than 10.0 points."
+    );
 }
 
 #[test]
