@@ -361,16 +361,21 @@ fn tile<L: Lanes, W: Weight, const M: usize, const P: usize>(
 
 impl Output<'_> {
     /// A row's part that belongs to a panel; shorter than the panel at the matrix's edge.
+    ///
+    /// # Safety
+    /// No other part of this row and panel lives at the same time.
+    #[allow(clippy::mut_from_ref, reason = "the tasks of one product divide its output")]
     #[inline(always)]
-    fn columns(&self, (row, panel): (usize, usize), n: usize) -> &mut [f32] {
+    unsafe fn columns(&self, (row, panel): (usize, usize), n: usize) -> &mut [f32] {
         let first = panel * PANEL;
-        // SAFETY: the tasks of one product divide its rows and panels, and each task holds one such part at a time.
+        // SAFETY: by this function's contract; other rows and panels do not overlap this one.
         unsafe { self.slice.slice(self.offset + row * self.stride + first, PANEL.min(n - first)) }
     }
 
     #[inline(always)]
     fn read<L: Lanes>(&self, at: (usize, usize), n: usize) -> [L; 2] {
-        let stored = self.columns(at, n);
+        // SAFETY: only the task that owns this row and panel comes here, and `stored` ends before it asks again.
+        let stored = unsafe { self.columns(at, n) };
         let mut copy = [0.0; PANEL];
         copy[..stored.len()].copy_from_slice(stored);
         f32::widen(&copy)
@@ -378,7 +383,8 @@ impl Output<'_> {
 
     #[inline(always)]
     fn write<L: Lanes>(&self, at: (usize, usize), n: usize, values: [L; 2]) {
-        let stored = self.columns(at, n);
+        // SAFETY: as in `read`.
+        let stored = unsafe { self.columns(at, n) };
         let (halves, _) = stored.as_chunks_mut::<LANES>();
         if let [first, second] = halves {
             values[0].store(first);

@@ -88,6 +88,14 @@ fn answers_do_not_depend_on_how_a_session_schedules_them() {
 }
 
 #[test]
+fn an_engine_can_be_shared_and_a_session_moved_between_threads() {
+    fn shared<T: Send + Sync>() {}
+    fn moved<T: Send>() {}
+    shared::<super::super::Engine>();
+    moved::<Session>();
+}
+
+#[test]
 fn a_request_that_cannot_be_answered_says_why_and_disturbs_nobody() {
     let (engine, adapter) = load("tied", 2, false);
     let context = engine.context();
