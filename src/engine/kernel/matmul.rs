@@ -14,8 +14,6 @@ const PANEL: usize = 16;
 const DEPTH: usize = 384;
 /// Rows of a block: so many rows of this depth stay in the second-level cache.
 const ROWS: usize = 48;
-/// Products with fewer multiplications than this are not worth waking another thread for.
-const SMALL: usize = 40_000;
 
 /// The numbers of a weight tensor in the precision they are kept in. bf16 stays bf16: half the memory to stream.
 #[derive(Clone, Debug, PartialEq)]
@@ -158,7 +156,7 @@ pub(crate) fn matmul(isa: Isa, pool: &Pool, rows: usize, x: View<'_>, w: &Packed
         Panels::F32(p) => multiply(isa, rows, panels, x, p, (w.n, w.k), &out),
         Panels::Bf16(p) => multiply(isa, rows, panels, x, p, (w.n, w.k), &out),
     };
-    if threads == 1 || rows * w.k * w.n < SMALL {
+    if threads == 1 || rows * w.k * w.n < 2 * pool.smallest_piece() {
         block(0..rows, 0..panels);
     } else if rows >= ROWS * threads {
         pool.run(rows.div_ceil(ROWS), &|i| block(i * ROWS..((i + 1) * ROWS).min(rows), 0..panels));
@@ -422,7 +420,7 @@ mod tests {
     #[test]
     fn equals_the_scalar_chain_for_every_batch_thread_count_and_instruction_set() {
         let mut rng = SplitMix64::new(7);
-        let pools = [Pool::new(1), Pool::new(2), Pool::new(3)];
+        let pools = [Pool::new(1), Pool::new(2), Pool::eager(2), Pool::eager(3)];
         for (k, n) in [(1, 1), (8, 24), (128, 256), (385, 40), (800, 17)] {
             let x = noise(&mut rng, 97 * k);
             let weights = bf16(&noise(&mut rng, n * k));
@@ -457,7 +455,7 @@ mod tests {
         for isa in [Isa::detect(), Isa::portable()] {
             let mut out = before.clone();
             let to = Destination { data: &mut out, offset: 30, stride, add_scaled: Some(1.5) };
-            matmul(isa, &Pool::new(2), m, View { data: &x, offset: 0, stride: k }, &packed, to);
+            matmul(isa, &Pool::eager(2), m, View { data: &x, offset: 0, stride: k }, &packed, to);
             for (i, (after, before)) in out.iter().zip(&before).enumerate() {
                 let (row, column) = (i / stride, i % stride);
                 let expected = if column < 30 {
