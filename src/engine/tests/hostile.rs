@@ -1,7 +1,8 @@
 //! Damaged and hostile files: each is refused with an error that names the file and the reason.
 
-use super::super::{Engine, EngineOptions, Prompt, Request, RequestError, Session, SessionOptions};
+use super::super::{ChatMessage, Engine, EngineOptions, Prompt, Request, RequestError, Session, SessionOptions};
 use super::fixture;
+use crate::types::SplitMix64;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -268,6 +269,40 @@ fn a_model_that_overflows_ends_in_an_error_of_the_request() {
     assert_eq!(finished.len(), 2);
     assert!(finished.iter().all(|f| f.outcome == Err(RequestError::NotFinite { position: 2 })));
     assert!(session.is_idle());
+}
+
+/// Bytes flipped, cut out and doubled at random: whatever comes of it, it is an answer or an error.
+#[test]
+fn files_damaged_at_random_never_panic() {
+    let mut rng = SplitMix64::new(4);
+    let files = ["config.json", "tokenizer.json", "chat_template.jinja", WEIGHTS, SETTINGS, ADAPTER];
+    let dir = copy();
+    let mut loaded = 0;
+    for round in 0..120 {
+        let path = dir.path().join(files[round % files.len()]);
+        let sound = std::fs::read(&path).unwrap();
+        let mut bytes = sound.clone();
+        // Damage near the start hits headers and keys, elsewhere mostly numbers.
+        let reach = if rng.index(2) == 0 { bytes.len().min(300) } else { bytes.len() };
+        let at = rng.index(reach);
+        match rng.index(4) {
+            0 => bytes[at] = rng.index(256) as u8,
+            1 => bytes[at] ^= 1 << rng.index(8),
+            2 => drop(bytes.drain(at..bytes.len().min(at + 1 + rng.index(8)))),
+            _ => bytes.insert(at, bytes[at]),
+        }
+        std::fs::write(&path, bytes).unwrap();
+        if let Ok(mut engine) = Engine::load(dir.path(), &EngineOptions::default()) {
+            let adapter = engine.load_adapter(&dir.path().join("adapter")).ok();
+            let message = ChatMessage { role: "user".to_owned(), content: "part 7?".to_owned() };
+            let prompt = Prompt::Messages(vec![message]);
+            let mut session = Session::new(Arc::new(engine), SessionOptions::default());
+            let request = Request { prompt, adapter, max_new_tokens: 2, submitted: Instant::now(), tag: 0 };
+            loaded += usize::from(session.submit(request).is_ok() && session.run().len() == 1);
+        }
+        std::fs::write(path, sound).unwrap();
+    }
+    assert!((10..110).contains(&loaded), "{loaded} of 120 could still be asked");
 }
 
 #[test]
