@@ -33,6 +33,7 @@ pub(super) struct ChatTemplate {
 }
 
 const NAME: &str = "chat_template";
+const HELP: &str = "give the folder of a checkpoint as Hugging Face lays it out";
 
 impl ChatTemplate {
     /// Reads `chat_template.jinja`, else the entry of `tokenizer_config.json`. `None` if the checkpoint has neither.
@@ -44,13 +45,13 @@ impl ChatTemplate {
         let tokenizer_path = dir.join("tokenizer_config.json");
         let mut tokenizer_config = None;
         if tokenizer_path.exists() {
-            let bytes = read(&tokenizer_path, SMALL_FILE, "")?;
+            let bytes = read(&tokenizer_path, SMALL_FILE, HELP)?;
             digests.add("tokenizer_config.json", &bytes);
             tokenizer_config = Some(Object::parse(&tokenizer_path, &bytes)?);
         }
         let own = dir.join("chat_template.jinja");
         let (path, source) = if own.exists() {
-            let bytes = read(&own, SMALL_FILE, "")?;
+            let bytes = read(&own, SMALL_FILE, HELP)?;
             digests.add("chat_template.jinja", &bytes);
             let text = String::from_utf8(bytes);
             (own.clone(), text.map_err(|_| template_error(&own, "it is not UTF-8".to_owned()))?)

@@ -43,7 +43,7 @@ impl Tensors {
         if dir.join("model.safetensors").exists() || !index.exists() {
             return Self::of_file(&dir.join("model.safetensors"), digests);
         }
-        let bytes = read(&index, SMALL_FILE, "")?;
+        let bytes = read(&index, SMALL_FILE, "goldgate reads weights in the safetensors format only")?;
         let parts = parse_index(&Object::parse(&index, &bytes)?)?;
         digests.add("model.safetensors.index.json", &bytes);
         let names: BTreeSet<&String> = parts.values().collect();

@@ -96,7 +96,7 @@ impl Engine {
     /// # Errors
     /// [`RequestError::Tokenizer`].
     pub fn tokenize(&self, text: &str) -> Result<Vec<u32>, RequestError> {
-        self.codec.encode(text, false)
+        self.codec.encode(text)
     }
 
     /// The text of token ids, without special tokens.

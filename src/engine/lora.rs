@@ -259,6 +259,9 @@ fn chosen_layers(file: &Object, model: &ModelConfig) -> Result<Option<Vec<usize>
     let key = "layers_to_transform";
     let Some(value) = file.get(key) else { return Ok(None) };
     let list = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+    if list.is_empty() {
+        return Ok(None);
+    }
     let layers = list.iter().map(|v| v.as_u64().map(|n| n as usize).filter(|n| *n < model.layers));
     match layers.collect::<Option<Vec<_>>>() {
         Some(layers) => Ok(Some(layers)),

@@ -15,6 +15,8 @@
 //! It knows no other room but `types`.
 #![deny(unsafe_code)]
 
+#[doc(hidden)]
+pub mod bench;
 mod cache;
 mod chat;
 mod checkpoint;

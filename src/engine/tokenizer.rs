@@ -35,9 +35,9 @@ impl TextCodec {
         }
     }
 
-    /// Token ids; with `special`, also those that the tokenizer puts around a text by itself.
-    pub(super) fn encode(&self, text: &str, special: bool) -> Result<Vec<u32>, RequestError> {
-        let encoded = guarded(|| self.0.encode_fast(text, special)).map_err(RequestError::Tokenizer)?;
+    /// Token ids of a text, without those that the tokenizer would put around it by itself.
+    pub(super) fn encode(&self, text: &str) -> Result<Vec<u32>, RequestError> {
+        let encoded = guarded(|| self.0.encode_fast(text, false)).map_err(RequestError::Tokenizer)?;
         Ok(encoded.get_ids().to_vec())
     }
 

@@ -96,7 +96,10 @@ fn attend_heads<L: Lanes, const G: usize>(
         let keys = &keys[keys_at..keys_at + shape.head_dim * BLOCK];
         score_block::<L, G>(shape.head_dim, query, keys, scores, length, b * BLOCK);
     }
-    let sums: [f32; G] = std::array::from_fn(|g| softmax::<L>(&mut scores[g * length..(g + 1) * length], seen));
+    let mut sums = [0.0; G];
+    for (g, sum) in sums.iter_mut().enumerate() {
+        *sum = softmax::<L>(&mut scores[g * length..(g + 1) * length], seen);
+    }
     let dim = shape.padded_dim();
     let values_at = kv * BLOCK * dim;
     let mut from = 0;
@@ -123,14 +126,13 @@ fn score_block<L: Lanes, const G: usize>(
 ) {
     let mut sums = [[L::splat(0.0); WIDE]; G];
     let (keys, _) = keys.as_chunks::<BLOCK>();
-    let query: [&[f32]; G] = std::array::from_fn(|g| &query[g * head_dim..(g + 1) * head_dim]);
+    let (query, _) = query.split_at(G * head_dim);
     for (d, keys) in keys.iter().enumerate().take(head_dim) {
         let (vectors, _) = keys.as_chunks::<LANES>();
-        let q: [L; G] = std::array::from_fn(|g| L::splat(query[g][d]));
-        for c in 0..WIDE {
-            let key = L::load(&vectors[c]);
-            for g in 0..G {
-                sums[g][c] = q[g].fma(key, sums[g][c]);
+        for g in 0..G {
+            let q = L::splat(query[g * head_dim + d]);
+            for c in 0..WIDE {
+                sums[g][c] = q.fma(L::load(&vectors[c]), sums[g][c]);
             }
         }
     }
@@ -189,14 +191,16 @@ fn weigh_values<L: Lanes, const G: usize, const V: usize>(
     for (b, (_, values)) in blocks.iter().enumerate().take(seen.div_ceil(BLOCK)) {
         let count = BLOCK.min(seen - b * BLOCK);
         let values = &values[values_at..values_at + BLOCK * dim];
-        let weights: [&[f32]; G] = std::array::from_fn(|g| &scores[g * length + b * BLOCK..][..count]);
+        let mut weights: [&[f32]; G] = [&[]; G];
+        for (g, weights) in weights.iter_mut().enumerate() {
+            *weights = &scores[g * length + b * BLOCK..][..count];
+        }
         for (j, row) in values.chunks_exact(dim).enumerate().take(count) {
             let (vectors, _) = row[from..from + V * LANES].as_chunks::<LANES>();
-            let p: [L; G] = std::array::from_fn(|g| L::splat(weights[g][j]));
-            for c in 0..V {
-                let value = L::load(&vectors[c]);
-                for g in 0..G {
-                    totals[g][c] = p[g].fma(value, totals[g][c]);
+            for g in 0..G {
+                let p = L::splat(weights[g][j]);
+                for c in 0..V {
+                    totals[g][c] = p.fma(L::load(&vectors[c]), totals[g][c]);
                 }
             }
         }

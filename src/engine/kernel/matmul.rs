@@ -14,8 +14,6 @@ const PANEL: usize = 16;
 const DEPTH: usize = 384;
 /// Rows of a block: so many rows of this depth stay in the second-level cache.
 const ROWS: usize = 48;
-/// Products with fewer multiplications than this are not worth waking another thread for.
-const SMALL: usize = 40_000;
 
 /// The numbers of a weight tensor in the precision they are kept in. bf16 stays bf16: half the memory to stream.
 #[derive(Clone, Debug, PartialEq)]
@@ -158,7 +156,7 @@ pub(crate) fn matmul(isa: Isa, pool: &Pool, rows: usize, x: View<'_>, w: &Packed
         Panels::F32(p) => multiply(isa, rows, panels, x, p, (w.n, w.k), &out),
         Panels::Bf16(p) => multiply(isa, rows, panels, x, p, (w.n, w.k), &out),
     };
-    if threads == 1 || rows * w.k * w.n < SMALL {
+    if threads == 1 || rows * w.k * w.n < 2 * pool.smallest_piece() {
         block(0..rows, 0..panels);
     } else if rows >= ROWS * threads {
         pool.run(rows.div_ceil(ROWS), &|i| block(i * ROWS..((i + 1) * ROWS).min(rows), 0..panels));
@@ -307,6 +305,9 @@ fn sweep<L: Lanes, W: Weight>(
 }
 
 /// `M` rows by `P` panels, held in registers over the block's depth.
+///
+/// Written with loops instead of iterators and closures: a closure is a function without the vector instructions of its
+/// caller, and where the compiler does not inline it, the sums leave their registers in every turn.
 #[inline(always)]
 fn tile<L: Lanes, W: Weight, const M: usize, const P: usize>(
     x: &[f32],
@@ -319,53 +320,79 @@ fn tile<L: Lanes, W: Weight, const M: usize, const P: usize>(
     let Place { n, k, from, to } = place;
     let mut sums = [[[L::splat(0.0); 2]; P]; M];
     if from > 0 {
-        each_output(row, panel, n, out, &mut sums, |stored, sum| *sum = [L::load(&stored[0]), L::load(&stored[1])]);
-    }
-    let columns: [&[[W; PANEL]]; P] = std::array::from_fn(|p| &w[(panel + p) * k + from..(panel + p) * k + to]);
-    let (x, _) = x.as_chunks::<M>();
-    for (i, x) in x.iter().enumerate().take(to - from) {
-        let b: [[L; 2]; P] = std::array::from_fn(|p| W::widen(&columns[p][i]));
-        for m in 0..M {
-            let value = L::splat(x[m]);
-            for p in 0..P {
-                sums[m][p] = [value.fma(b[p][0], sums[m][p][0]), value.fma(b[p][1], sums[m][p][1])];
+        for (m, sums) in sums.iter_mut().enumerate() {
+            for (p, sum) in sums.iter_mut().enumerate() {
+                *sum = out.read((row + m, panel + p), n);
             }
         }
     }
-    let scale = out.add_scaled.map(L::splat);
-    each_output(row, panel, n, out, &mut sums, |stored, sum| {
-        for half in 0..2 {
-            let old = L::load(&stored[half]);
-            scale.map_or(sum[half], |s| s.fma(sum[half], old)).store(&mut stored[half]);
+    let depth = to - from;
+    let mut columns: [&[[W; PANEL]]; P] = [&[]; P];
+    for (p, columns) in columns.iter_mut().enumerate() {
+        *columns = &w[(panel + p) * k + from..][..depth];
+    }
+    let x = &x.as_chunks::<M>().0[..depth];
+    for i in 0..depth {
+        let mut weights = [[L::splat(0.0); 2]; P];
+        for p in 0..P {
+            weights[p] = W::widen(&columns[p][i]);
         }
-    });
-}
-
-/// Calls `with` for each panel of a tile's outputs and the sums that belong to it; a last panel that is cut off by the
-/// matrix's edge goes through a copy.
-#[inline(always)]
-fn each_output<L: Lanes, const M: usize, const P: usize>(
-    row: usize,
-    panel: usize,
-    n: usize,
-    out: &Output<'_>,
-    sums: &mut [[[L; 2]; P]; M],
-    with: impl Fn(&mut [[f32; LANES]], &mut [L; 2]),
-) {
+        for m in 0..M {
+            let value = L::splat(x[i][m]);
+            for p in 0..P {
+                sums[m][p][0] = value.fma(weights[p][0], sums[m][p][0]);
+                sums[m][p][1] = value.fma(weights[p][1], sums[m][p][1]);
+            }
+        }
+    }
     for (m, sums) in sums.iter_mut().enumerate() {
         for (p, sum) in sums.iter_mut().enumerate() {
-            let first = (panel + p) * PANEL;
-            let width = PANEL.min(n - first);
-            // SAFETY: the tasks of one product divide its rows and panels, so no other part overlaps these columns.
-            let stored = unsafe { out.slice.slice(out.offset + (row + m) * out.stride + first, width) };
-            if width == PANEL {
-                with(stored.as_chunks_mut::<LANES>().0, sum);
-            } else {
-                let mut copy = [0.0; PANEL];
-                copy[..width].copy_from_slice(stored);
-                with(copy.as_chunks_mut::<LANES>().0, sum);
-                stored.copy_from_slice(&copy[..width]);
+            if let Some(scale) = out.add_scaled {
+                let before = out.read::<L>((row + m, panel + p), n);
+                let scale = L::splat(scale);
+                *sum = [scale.fma(sum[0], before[0]), scale.fma(sum[1], before[1])];
             }
+            out.write((row + m, panel + p), n, *sum);
+        }
+    }
+}
+
+impl Output<'_> {
+    /// A row's part that belongs to a panel; shorter than the panel at the matrix's edge.
+    ///
+    /// # Safety
+    /// No other part of this row and panel lives at the same time.
+    #[allow(clippy::mut_from_ref, reason = "the tasks of one product divide its output")]
+    #[inline(always)]
+    unsafe fn columns(&self, (row, panel): (usize, usize), n: usize) -> &mut [f32] {
+        let first = panel * PANEL;
+        // SAFETY: by this function's contract; other rows and panels do not overlap this one.
+        unsafe { self.slice.slice(self.offset + row * self.stride + first, PANEL.min(n - first)) }
+    }
+
+    #[inline(always)]
+    fn read<L: Lanes>(&self, at: (usize, usize), n: usize) -> [L; 2] {
+        // SAFETY: only the task that owns this row and panel comes here, and `stored` ends before it asks again.
+        let stored = unsafe { self.columns(at, n) };
+        let mut copy = [0.0; PANEL];
+        copy[..stored.len()].copy_from_slice(stored);
+        f32::widen(&copy)
+    }
+
+    #[inline(always)]
+    fn write<L: Lanes>(&self, at: (usize, usize), n: usize, values: [L; 2]) {
+        // SAFETY: as in `read`.
+        let stored = unsafe { self.columns(at, n) };
+        let (halves, _) = stored.as_chunks_mut::<LANES>();
+        if let [first, second] = halves {
+            values[0].store(first);
+            values[1].store(second);
+        } else {
+            let mut copy = [0.0; PANEL];
+            let (halves, _) = copy.as_chunks_mut::<LANES>();
+            values[0].store(&mut halves[0]);
+            values[1].store(&mut halves[1]);
+            stored.copy_from_slice(&copy[..stored.len()]);
         }
     }
 }
@@ -393,7 +420,7 @@ mod tests {
     #[test]
     fn equals_the_scalar_chain_for_every_batch_thread_count_and_instruction_set() {
         let mut rng = SplitMix64::new(7);
-        let pools = [Pool::new(1), Pool::new(2), Pool::new(3)];
+        let pools = [Pool::new(1), Pool::new(2), Pool::eager(2), Pool::eager(3)];
         for (k, n) in [(1, 1), (8, 24), (128, 256), (385, 40), (800, 17)] {
             let x = noise(&mut rng, 97 * k);
             let weights = bf16(&noise(&mut rng, n * k));
@@ -428,7 +455,7 @@ mod tests {
         for isa in [Isa::detect(), Isa::portable()] {
             let mut out = before.clone();
             let to = Destination { data: &mut out, offset: 30, stride, add_scaled: Some(1.5) };
-            matmul(isa, &Pool::new(2), m, View { data: &x, offset: 0, stride: k }, &packed, to);
+            matmul(isa, &Pool::eager(2), m, View { data: &x, offset: 0, stride: k }, &packed, to);
             for (i, (after, before)) in out.iter().zip(&before).enumerate() {
                 let (row, column) = (i / stride, i % stride);
                 let expected = if column < 30 {

@@ -11,8 +11,9 @@ use std::thread::JoinHandle;
 /// would take the core from other programs.
 const SPINS: usize = 2_000;
 
-/// Operations below which a piece of work is not worth handing to another thread.
-const SMALL_PIECE: usize = 20_000;
+/// Operations below which a piece of work is not worth handing to another thread: some three microseconds, about what it
+/// takes until that thread has begun.
+const SMALL_PIECE: usize = 125_000;
 
 type Task<'a> = dyn Fn(usize) + Sync + 'a;
 
@@ -96,6 +97,7 @@ pub(crate) struct Pool {
     shared: Arc<Shared>,
     workers: Vec<JoinHandle<()>>,
     turn: Mutex<()>,
+    smallest_piece: usize,
 }
 
 impl Pool {
@@ -109,7 +111,20 @@ impl Pool {
                 std::thread::Builder::new().name(name).spawn(move || shared.worker()).ok()
             })
             .collect();
-        Self { shared, workers, turn: Mutex::new(()) }
+        Self { shared, workers, turn: Mutex::new(()), smallest_piece: SMALL_PIECE }
+    }
+
+    /// A pool that divides even what is too small for that, so that tests on small models see it divided.
+    #[cfg(test)]
+    pub(crate) fn eager(threads: usize) -> Self {
+        let mut pool = Self::new(threads);
+        pool.smallest_piece = 1;
+        pool
+    }
+
+    /// Operations that a piece of work should have at least.
+    pub(crate) fn smallest_piece(&self) -> usize {
+        self.smallest_piece
     }
 
     /// Threads that share the work, the caller's own among them.
@@ -161,7 +176,7 @@ impl Pool {
         let rows = data.len() / width.max(1);
         // A few pieces for each thread, since rows differ in cost; none so small that taking it costs more than doing it.
         let share = rows.div_ceil(self.threads() * 4);
-        let each = share.max(SMALL_PIECE.div_ceil(cost.max(1)));
+        let each = share.max(self.smallest_piece.div_ceil(cost.max(1)));
         let parts = SharedSlice::new(data);
         self.run(rows.div_ceil(each.max(1)), &|piece| {
             for row in piece * each..((piece + 1) * each).min(rows) {
@@ -169,6 +184,12 @@ impl Pool {
                 task(row, unsafe { parts.slice(row * width, width) });
             }
         });
+    }
+}
+
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pool").field("threads", &self.threads()).finish()
     }
 }
 

@@ -1,5 +1,6 @@
 //! A row's bits depend on its own tokens, the weights and its adapter, and on nothing else.
 
+use super::super::kernel::Pool;
 use super::super::{AdapterId, RequestError};
 use super::super::{Completion, Prompt, Request, Session, SessionOptions};
 use super::{FIXTURES, all_logits, load};
@@ -26,7 +27,8 @@ fn logits_do_not_depend_on_batch_order_neighbours_pieces_threads_or_instructions
             prompts.iter().enumerate().map(|(i, p)| (p.as_slice(), (i % 2 == 1).then_some(adapter))).collect();
         let alone: Vec<_> = sequences.iter().map(|s| bits(&all_logits(&engine, &[*s], 1000)[0])).collect();
         for (threads, portable) in [(1, false), (2, false), (3, false), (2, true)] {
-            let (engine, _) = load(name, threads, portable);
+            let (mut engine, _) = load(name, threads, portable);
+            engine.pool = Pool::eager(threads);
             for round in 0..if portable { 1 } else { 6 } {
                 let mut order: Vec<usize> = (0..sequences.len()).collect();
                 rng.shuffle(&mut order);
@@ -54,7 +56,8 @@ fn answers(session: &mut Session) -> BTreeMap<u64, Completion> {
 fn answers_do_not_depend_on_how_a_session_schedules_them() {
     let mut rng = SplitMix64::new(2);
     for name in FIXTURES {
-        let (engine, adapter) = load(name, 2, false);
+        let (mut engine, adapter) = load(name, 2, false);
+        engine.pool = Pool::eager(2);
         let engine = Arc::new(engine);
         let prompts = prompts(&mut rng, 30, 90);
         let adapter_of = |i: usize| i.is_multiple_of(3).then_some(adapter);
@@ -85,6 +88,14 @@ fn answers_do_not_depend_on_how_a_session_schedules_them() {
             }
         }
     }
+}
+
+#[test]
+fn an_engine_can_be_shared_and_a_session_moved_between_threads() {
+    fn shared<T: Send + Sync>() {}
+    fn moved<T: Send>() {}
+    shared::<super::super::Engine>();
+    moved::<Session>();
 }
 
 #[test]

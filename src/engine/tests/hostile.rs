@@ -1,10 +1,13 @@
 //! Damaged and hostile files: each is refused with an error that names the file and the reason.
 
-use super::super::{Engine, EngineOptions};
+use super::super::{ChatMessage, Engine, EngineOptions, Prompt, Request, RequestError, Session, SessionOptions};
 use super::fixture;
+use crate::types::SplitMix64;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
 use tempfile::TempDir;
 
 /// A copy of a fixture that may be damaged.
@@ -105,6 +108,13 @@ fn containers_that_lie() {
             (header(r#"{"a":{"dtype":"F32","shape":[9],"data_offsets":[0,8]}}"#, 8), "not a sound safetensors file"),
             (header(r#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}}"#, 8), "not a sound safetensors file"),
             (header(r#"{"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}"#, 0), "tensor \"a\" is empty"),
+            (
+                header(
+                    r#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"a":{"dtype":"F32","shape":[2],"data_offsets":[8,16]}}"#,
+                    16,
+                ),
+                "not a sound safetensors file",
+            ),
             (header(r#"{"a":{"dtype":"Q4_0","shape":[2],"data_offsets":[0,8]}}"#, 8), "JSON"),
             (header(&format!("{}1", "[".repeat(100_000)), 0), "JSON"),
             (b"PK\x03\x04 not weights at all".to_vec(), "header claims"),
@@ -241,6 +251,58 @@ fn other_files_that_are_damaged_or_absent() {
     std::fs::remove_file(dir.path().join(WEIGHTS)).unwrap();
     std::fs::create_dir(dir.path().join(WEIGHTS)).unwrap();
     expect(&dir, WEIGHTS, "not found");
+}
+
+#[test]
+fn a_model_that_overflows_ends_in_an_error_of_the_request() {
+    let dir = copy();
+    // The largest finite bf16.
+    let huge = [0x7f, 0x7f].repeat(32);
+    rewrite(&dir, WEIGHTS, |t| t.get_mut("model.norm.weight").unwrap().2 = huge);
+    let engine = Engine::load(dir.path(), &EngineOptions::default()).unwrap();
+    let mut session = Session::new(Arc::new(engine), SessionOptions::default());
+    for tag in 0..2 {
+        let (prompt, submitted) = (Prompt::Ids(vec![1, 2, 3]), Instant::now());
+        session.submit(Request { prompt, adapter: None, max_new_tokens: 4, submitted, tag }).unwrap();
+    }
+    let finished = session.run();
+    assert_eq!(finished.len(), 2);
+    assert!(finished.iter().all(|f| f.outcome == Err(RequestError::NotFinite { position: 2 })));
+    assert!(session.is_idle());
+}
+
+/// Bytes flipped, cut out and doubled at random: whatever comes of it, it is an answer or an error.
+#[test]
+fn files_damaged_at_random_never_panic() {
+    let mut rng = SplitMix64::new(4);
+    let files = ["config.json", "tokenizer.json", "chat_template.jinja", WEIGHTS, SETTINGS, ADAPTER];
+    let dir = copy();
+    let mut loaded = 0;
+    for round in 0..120 {
+        let path = dir.path().join(files[round % files.len()]);
+        let sound = std::fs::read(&path).unwrap();
+        let mut bytes = sound.clone();
+        // Damage near the start hits headers and keys, elsewhere mostly numbers.
+        let reach = if rng.index(2) == 0 { bytes.len().min(300) } else { bytes.len() };
+        let at = rng.index(reach);
+        match rng.index(4) {
+            0 => bytes[at] = rng.index(256) as u8,
+            1 => bytes[at] ^= 1 << rng.index(8),
+            2 => drop(bytes.drain(at..bytes.len().min(at + 1 + rng.index(8)))),
+            _ => bytes.insert(at, bytes[at]),
+        }
+        std::fs::write(&path, bytes).unwrap();
+        if let Ok(mut engine) = Engine::load(dir.path(), &EngineOptions::default()) {
+            let adapter = engine.load_adapter(&dir.path().join("adapter")).ok();
+            let message = ChatMessage { role: "user".to_owned(), content: "part 7?".to_owned() };
+            let prompt = Prompt::Messages(vec![message]);
+            let mut session = Session::new(Arc::new(engine), SessionOptions::default());
+            let request = Request { prompt, adapter, max_new_tokens: 2, submitted: Instant::now(), tag: 0 };
+            loaded += usize::from(session.submit(request).is_ok() && session.run().len() == 1);
+        }
+        std::fs::write(path, sound).unwrap();
+    }
+    assert!((10..110).contains(&loaded), "{loaded} of 120 could still be asked");
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! What transformers and PEFT compute for the same checkpoints is what this engine computes.
 
-use super::super::{ChatMessage, Engine, EngineOptions, Finish, Prompt, Request, Session, SessionOptions};
+use super::super::{AdapterId, ChatMessage, Engine, EngineOptions, Finish, Prompt, Request, Session, SessionOptions};
 use super::{FIXTURES, all_logits, fixture, load};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -131,4 +132,40 @@ fn texts_and_conversations_become_the_same_ids() {
             assert_eq!(engine.tokenize(&text).unwrap(), conversation.ids);
         }
     }
+}
+
+#[derive(Deserialize)]
+struct Variant {
+    prompts: Vec<Vec<u32>>,
+    logits: BTreeMap<String, Vec<Vec<f32>>>,
+}
+
+#[test]
+fn biases_scaling_odd_sizes_and_every_kind_of_adapter_are_those_of_transformers_and_peft() {
+    let dir = tempfile::tempdir().unwrap();
+    let sources = [("variant", "config.json"), ("variant", "generation_config.json"), ("variant", "model.safetensors")];
+    for (from, file) in sources.into_iter().chain([("tied", "tokenizer.json")]) {
+        std::fs::copy(fixture(from).join(file), dir.path().join(file)).unwrap();
+    }
+    let expected: Variant =
+        serde_json::from_slice(&std::fs::read(fixture("variant").join("expected.json")).unwrap()).unwrap();
+    let mut engine = Engine::load(dir.path(), &EngineOptions::default()).unwrap();
+    assert_eq!(engine.model.config.end, [5, 2]);
+    let mut sequences: Vec<(&[u32], Option<AdapterId>)> = Vec::new();
+    let mut outcomes = Vec::new();
+    for (name, logits) in &expected.logits {
+        let adapter = (name != "base").then(|| engine.load_adapter(&fixture("variant").join(name)).unwrap());
+        sequences.extend(expected.prompts.iter().map(|p| (p.as_slice(), adapter)));
+        outcomes.extend(logits);
+    }
+    assert_eq!(outcomes.len(), 9);
+    // Interleaved on purpose: rows of one adapter need not stand together.
+    let order: Vec<usize> = (0..9).map(|i| i * 4 % 9).collect();
+    let shuffled: Vec<_> = order.iter().map(|i| sequences[*i]).collect();
+    let mut worst = 0f32;
+    for (i, logits) in order.iter().zip(all_logits(&engine, &shuffled, 13)) {
+        worst = worst.max(error(logits.last().unwrap(), outcomes[*i]));
+    }
+    println!("variant: worst relative difference of a logit {worst:e}");
+    assert!(worst <= 1e-4, "{worst:e}");
 }
