@@ -5,9 +5,10 @@
 
 use super::error::{EngineError, RequestError};
 use super::files::{FileDigests, Object, SMALL_FILE, read};
-use minijinja::value::{Serde, ValueKind, from_args};
+use minijinja::value::{Kwargs, Serde, ValueKind, from_args};
 use minijinja::{Environment, Error, ErrorKind, State, Value, context};
 use serde::{Deserialize, Serialize};
+use serde_json::ser::Formatter;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -166,6 +167,7 @@ fn sandbox(date: Option<jiff::civil::Date>) -> Result<Environment<'static>, Erro
     env.remove_filter("format");
     env.remove_filter("indent");
     env.set_unknown_method_callback(python_method);
+    env.add_filter("tojson", to_json);
     env.add_function("raise_exception", |message: String| -> Result<Value, Error> {
         Err(Error::new(ErrorKind::InvalidOperation, message))
     });
@@ -180,6 +182,46 @@ fn sandbox(date: Option<jiff::civil::Date>) -> Result<Environment<'static>, Erro
     // To Jinja, none is not iterable; to minijinja it is.
     env.add_test("iterable", |v: Value| !v.is_none() && !v.is_undefined() && v.try_iter().is_ok());
     Ok(env)
+}
+
+/// JSON as Python's `json.dumps` writes it with `ensure_ascii=False`, which is what transformers gives templates; minijinja's
+/// own filter escapes what is special in HTML.
+fn to_json(value: Value, options: Kwargs) -> Result<Value, Error> {
+    let failed = |e: serde_json::Error| Error::new(ErrorKind::BadSerialization, e.to_string());
+    let indent: Option<usize> = options.get("indent")?;
+    let ascii: Option<bool> = options.get("ensure_ascii")?;
+    if ascii == Some(true) {
+        return Err(Error::new(ErrorKind::InvalidOperation, "tojson with ensure_ascii=true is not supported"));
+    }
+    options.assert_all_used()?;
+    let mut out = Vec::new();
+    if let Some(width) = indent {
+        let indent = " ".repeat(width.min(16));
+        let layout = serde_json::ser::PrettyFormatter::with_indent(indent.as_bytes());
+        value.serialize(&mut serde_json::Serializer::with_formatter(&mut out, layout)).map_err(failed)?;
+    } else {
+        value.serialize(&mut serde_json::Serializer::with_formatter(&mut out, PythonLayout)).map_err(failed)?;
+    }
+    String::from_utf8(out)
+        .map(Value::from_safe_string)
+        .map_err(|e| Error::new(ErrorKind::BadSerialization, e.to_string()))
+}
+
+/// One line, with a space after each comma and colon.
+struct PythonLayout;
+
+impl Formatter for PythonLayout {
+    fn begin_array_value<W: ?Sized + Write>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
+        if first { Ok(()) } else { out.write_all(b", ") }
+    }
+
+    fn begin_object_key<W: ?Sized + Write>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
+        if first { Ok(()) } else { out.write_all(b", ") }
+    }
+
+    fn begin_object_value<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        out.write_all(b": ")
+    }
 }
 
 /// The methods of Python's strings and dictionaries that templates call.
@@ -218,6 +260,7 @@ fn string_method(text: &str, method: &str, args: &[Value]) -> Result<Value, Erro
         "strip" => trimmed(true, true),
         "lstrip" => trimmed(true, false),
         "rstrip" => trimmed(false, true),
+        "title" => from_args::<()>(args).map(|()| Value::from(title(text))),
         "upper" => from_args::<()>(args).map(|()| Value::from(text.to_uppercase())),
         "lower" => from_args::<()>(args).map(|()| Value::from(text.to_lowercase())),
         "startswith" => from_args::<(String,)>(args).map(|(start,)| Value::from(text.starts_with(&start))),
@@ -239,6 +282,21 @@ fn string_method(text: &str, method: &str, args: &[Value]) -> Result<Value, Erro
         }
         _ => Err(Error::from(ErrorKind::UnknownMethod)),
     }
+}
+
+/// Python's `str.title`: a capital after everything that is no letter.
+fn title(text: &str) -> String {
+    let mut inside = false;
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if inside {
+            out.extend(c.to_lowercase())
+        } else {
+            out.extend(c.to_uppercase())
+        }
+        inside = c.is_alphabetic();
+    }
+    out
 }
 
 /// Python's `str.split`: without a separator, runs of white space separate and empty parts do not appear.
@@ -287,6 +345,10 @@ mod tests {
             ("{{ messages[1].content.split(' ')[-1] }}{{ messages[0].content.strip() }}", "ca"),
             ("{{ 'xaya'.split('a', 1) | join('|') }} {{ ' p  q r '.split(none, 1) | join('|') }}", "x|ya p|q r "),
             ("{{ 'abc'.startswith('ab') }}{{ 'Ab'.upper() }}{{ 'xxax'.lstrip('x') }}", "TrueABax"),
+            ("{{ messages[0] | tojson }}", r#"{"role": "system", "content": " a "}"#),
+            ("{{ ['<é>', 1, none, {}] | tojson }}", r#"["<é>", 1, null, {}]"#),
+            ("{{ {'a': [1, 2], 'b': []} | tojson(indent=2) }}", "{\n  \"a\": [\n    1,\n    2\n  ],\n  \"b\": []\n}"),
+            ("{{ \"it's a TEST\".title() }}", "It'S A Test"),
             ("{% generation %}x{% endgeneration %}y{%- generation -%} z", "xyz"),
             ("{{ none is iterable }}{{ messages is iterable }}", "FalseTrue"),
             (
