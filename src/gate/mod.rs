@@ -1,7 +1,14 @@
 //! Policy, criteria, verdict. A verdict is a pure function of samples, policy and binary version; doubt is undecided.
 
-pub mod policy;
+mod fit;
+mod judge;
+mod policy;
+mod sentence;
+#[cfg(test)]
+mod tests;
 mod verdict;
 
+pub use fit::check_fit;
+pub use judge::{Asked, judge};
 pub use policy::{Criterion, Policy, Rule};
 pub use verdict::{Decision, Evidence, Finding, Status, Verdict};

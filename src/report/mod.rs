@@ -3,6 +3,7 @@
 //! Called by `cli` with a finished [`ReportModel`]. The same model gives the same bytes on every machine. Whatever a model, a suite or a
 //! server said reaches a rendering only through [`Untrusted`](crate::types::Untrusted), which has one form per sink.
 
+mod comparisons;
 mod csp;
 mod csv;
 mod diff;
@@ -27,6 +28,7 @@ mod sample;
 #[cfg(test)]
 mod tests;
 
+pub use comparisons::comparison_table;
 pub use csv::csv;
 pub use error::ReportError;
 pub use html::html;

@@ -2,8 +2,8 @@
 
 use crate::compare::Comparison;
 use crate::gate::Verdict;
-use crate::score::{Outcome, Score};
-use crate::types::{CaseId, Digest, Interval, SliceName, SuiteName, TargetName, Untrusted, VariantName};
+use crate::score::Score;
+use crate::types::{CaseId, Digest, Interval, Outcome, SliceName, SuiteName, TargetName, Untrusted, VariantName};
 use serde::Serialize;
 
 /// One run with its verdicts, ready to be shown.

@@ -3,7 +3,8 @@
 use super::{AnswerRow, CaseRow, ReportModel, RunFacts, TargetFacts, TokenSaving};
 use crate::compare::{Comparison, Estimand, Flips, Measurement, Method};
 use crate::gate::{Criterion, Decision, Evidence, Finding, Rule, Status, Verdict};
-use crate::score::{Outcome, Score};
+use crate::score::Score;
+use crate::types::Outcome;
 use crate::types::{
     CaseId, CriterionId, Digest, Direction, Interval, Metric, MetricKind, MetricName, SliceName, SplitMix64, SuiteName,
     TargetName, Untrusted, VariantName,

@@ -1,31 +1,7 @@
 //! A trial with its response reduced to scores: what the comparisons are made of.
 
-use crate::types::{CaseId, ClusterName, MetricName, SliceName, TargetName, Untrusted};
+use crate::types::{CaseId, ClusterName, MetricName, Outcome, SliceName, TargetName, Untrusted};
 use serde::{Deserialize, Serialize};
-
-/// What became of a trial. Failures are outcomes of their own and are never dropped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Outcome {
-    /// The model answered and stopped by itself.
-    Answered,
-    /// The answer was cut at the token limit.
-    Truncated,
-    /// No answer came back.
-    Failed,
-}
-
-impl Outcome {
-    /// The word for it, as stored and shown.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Answered => "answered",
-            Self::Truncated => "truncated",
-            Self::Failed => "failed",
-        }
-    }
-}
 
 /// One value of one metric, with its reason.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

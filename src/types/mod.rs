@@ -5,8 +5,11 @@ mod exit;
 mod ids;
 mod interval;
 mod metric;
+mod number;
+mod response;
 mod rng;
 mod text;
+mod turn;
 
 pub use digest::{Digest, DigestBuilder, DigestError};
 pub use exit::ExitCode;
@@ -15,5 +18,8 @@ pub use ids::{
 };
 pub use interval::{Interval, IntervalError};
 pub use metric::{Direction, Metric, MetricKind};
+pub use number::{change_text, level_text};
+pub use response::{Failure, FailureKind, Finish, Outcome, Response, Timing, Usage};
 pub use rng::SplitMix64;
 pub use text::Untrusted;
+pub use turn::{Role, Turn};

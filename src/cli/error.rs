@@ -1,0 +1,102 @@
+//! Everything that can end a command early, as an exit code and a message for the person who ran it.
+
+use crate::report::ReportError;
+use crate::run::RunError;
+use crate::store::StoreError;
+use crate::suite::SuiteError;
+use crate::suite::diag::{Diagnostic, Diagnostics};
+use crate::target::LocalError;
+use crate::types::ExitCode;
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+
+/// Why a command ended early.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CliError {
+    /// The command line asks for something that cannot be.
+    #[error("{0}")]
+    Usage(String),
+    /// A file that a person wrote is wrong.
+    #[error(transparent)]
+    Suite(#[from] SuiteError),
+    /// A local checkpoint cannot be used.
+    #[error(transparent)]
+    Local(#[from] LocalError),
+    /// A run or a golden baseline cannot be kept or read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A run stopped before its end.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// A run is bound to other files than those at hand.
+    #[error("{0}")]
+    Integrity(String),
+    /// A report cannot be made.
+    #[error(transparent)]
+    Report(#[from] ReportError),
+}
+
+impl From<Diagnostics> for CliError {
+    fn from(d: Diagnostics) -> Self {
+        Self::Suite(d.into())
+    }
+}
+
+impl CliError {
+    /// The exit code.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Usage(_) | Self::Suite(_) => ExitCode::Usage,
+            Self::Local(LocalError::Gone { .. }) => ExitCode::Endpoint,
+            Self::Local(_) => ExitCode::Usage,
+            Self::Store(e) | Self::Run(RunError::Store(e)) => store_code(e),
+            Self::Run(RunError::Unavailable { .. }) => ExitCode::Endpoint,
+            Self::Run(_) => ExitCode::Usage,
+            Self::Integrity(_) => ExitCode::Integrity,
+            Self::Report(_) => ExitCode::Io,
+        }
+    }
+
+    /// The message; mistakes in files are shown with the lines that they stand in.
+    #[must_use]
+    pub fn render(&self, colour: bool) -> String {
+        match self {
+            Self::Suite(SuiteError::Wrong(all)) => {
+                let shown: Vec<String> = all.all().iter().map(|d| snippet(d, colour)).collect();
+                shown.join("\n\n")
+            }
+            other => format!("error: {other}"),
+        }
+    }
+}
+
+fn store_code(e: &StoreError) -> ExitCode {
+    match e {
+        StoreError::Io { .. } => ExitCode::Io,
+        StoreError::Corrupt { .. } | StoreError::OtherRun { .. } => ExitCode::Integrity,
+        StoreError::Locked { .. } => ExitCode::Locked,
+        StoreError::NoRun { .. } => ExitCode::Usage,
+        StoreError::Unsealed { .. } => ExitCode::Undecided,
+    }
+}
+
+fn snippet(d: &Diagnostic, colour: bool) -> String {
+    let text = &*d.file.text;
+    // A span must lie on character boundaries and inside the text, whatever a parser said.
+    let floor = |mut i: usize| {
+        i = i.min(text.len());
+        while !text.is_char_boundary(i) {
+            i -= 1;
+        }
+        i
+    };
+    let span = floor(d.span.start)..floor(d.span.end.max(d.span.start));
+    let source = Snippet::source(text).path(d.file.path.as_str()).annotation(AnnotationKind::Primary.span(span));
+    let mut group = Level::ERROR.primary_title(d.message.as_str()).element(source);
+    if let Some(help) = &d.help {
+        group = group.element(Level::HELP.message(help.as_str()));
+    }
+    let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+    renderer.render(&[group]).clone()
+}

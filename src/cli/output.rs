@@ -1,0 +1,125 @@
+//! Where results and errors go: results to standard output, everything else to standard error.
+
+use super::{CliError, Colour};
+use crate::report::{self, ReportModel, Style};
+use crate::store::{GoldenAnswer, RunDir, to_lines};
+use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
+
+/// How this process may write.
+pub struct Terminal {
+    colour: Colour,
+    /// Whether progress is unwanted.
+    pub quiet: bool,
+}
+
+impl Terminal {
+    /// Decides once what later writing needs to know.
+    pub fn new(colour: Colour, quiet: bool) -> Self {
+        Self { colour, quiet }
+    }
+
+    fn coloured(&self, is_terminal: bool) -> bool {
+        match self.colour {
+            Colour::Always => true,
+            Colour::Never => false,
+            Colour::Auto => {
+                let dumb = std::env::var_os("TERM").is_some_and(|t| t == "dumb");
+                is_terminal && !dumb && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+            }
+        }
+    }
+
+    /// Width of the terminal in columns; 80 where there is none.
+    pub fn columns(&self) -> u16 {
+        comfy_table::Table::new().width().unwrap_or(80)
+    }
+
+    /// Writes a result. A reader that closed the pipe has read enough: that is no error.
+    pub fn say(&self, text: &str) {
+        let mut out = std::io::stdout().lock();
+        let _ = out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n"));
+    }
+
+    /// Writes a notice.
+    pub fn note(&self, text: &str) {
+        if !self.quiet {
+            eprintln!("goldgate: {text}");
+        }
+    }
+
+    /// Writes what went wrong.
+    pub fn error(&self, e: &CliError) {
+        eprintln!("{}", e.render(self.coloured(std::io::stderr().is_terminal())));
+    }
+
+    /// Shows verdicts and findings.
+    pub fn show(&self, model: &ReportModel) {
+        let coloured = self.coloured(std::io::stdout().is_terminal());
+        let utf8 = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|k| std::env::var(k).ok().filter(|v| !v.is_empty()));
+        // Without any locale setting (containers, CI) everything of today reads UTF-8; a locale that names another charset does not.
+        let ascii = utf8.is_some_and(|v| v.contains('.') && !v.to_uppercase().replace('-', "").contains("UTF8"));
+        self.say(&report::terminal(model, self.columns(), Style { colour: coloured, ascii }));
+    }
+}
+
+/// The formats of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// One self-contained page.
+    Html,
+    /// For CI systems that show tests.
+    Junit,
+    /// For job summaries and pull requests.
+    Md,
+    /// Everything, versioned.
+    Json,
+    /// One row per case and target.
+    Csv,
+}
+
+impl Format {
+    /// Every format, in the order in which they are listed.
+    pub const ALL: [Self; 5] = [Self::Html, Self::Junit, Self::Md, Self::Json, Self::Csv];
+
+    fn file(self) -> &'static str {
+        match self {
+            Self::Html => "report.html",
+            Self::Junit => "junit.xml",
+            Self::Md => "summary.md",
+            Self::Json => "report.json",
+            Self::Csv => "cases.csv",
+        }
+    }
+}
+
+/// Writes reports into a folder and returns their paths.
+pub fn write_reports(dir: &RunDir, model: &ReportModel, formats: &[Format]) -> Result<Vec<PathBuf>, CliError> {
+    let mut written = Vec::new();
+    for format in formats {
+        let text = match format {
+            Format::Html => report::html(model)?,
+            Format::Junit => report::junit(model)?,
+            Format::Md => report::markdown(model),
+            Format::Json => report::json(model)?,
+            Format::Csv => report::csv(model)?,
+        };
+        written.push(dir.write(format.file(), text.as_bytes())?);
+    }
+    Ok(written)
+}
+
+/// Writes `verdict.json` and `results.jsonl`.
+pub fn write_verdict(dir: &RunDir, model: &ReportModel, results: &[GoldenAnswer]) -> Result<(), CliError> {
+    #[derive(serde::Serialize)]
+    struct File<'a> {
+        format: &'static str,
+        verdicts: &'a [crate::gate::Verdict],
+    }
+    let file = File { format: "goldgate.verdict/1", verdicts: &model.verdicts };
+    let mut json = serde_json::to_vec_pretty(&file).expect("plain data with text keys always serialises");
+    json.push(b'\n');
+    dir.write("verdict.json", &json)?;
+    dir.write("results.jsonl", &to_lines(results))?;
+    Ok(())
+}

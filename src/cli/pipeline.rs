@@ -1,0 +1,274 @@
+//! The stages that several commands share: load, ask, score, judge.
+
+use super::CliError;
+use super::config::Config;
+use super::progress::Progress;
+use crate::gate::{self, Asked, Policy, Verdict};
+use crate::run::{self, Arm, Plan};
+use crate::score::{self, Sample};
+use crate::store::{ArmRef, GoldenAnswer, Manifest, PolicyRef, RUN_FORMAT, RunDir, SealedRun, SuiteRef, TrialResult};
+use crate::suite::{Suite, read_text};
+use crate::target::{LocalModels, LocalSpec, Target};
+use crate::types::{Metric, Outcome, TargetName, Untrusted};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A suite with the policy that judges it.
+pub struct Loaded {
+    /// The suite's folder, as it was named.
+    pub path: PathBuf,
+    /// The suite.
+    pub suite: Suite,
+    /// The policy.
+    pub policy: Policy,
+    /// The policy's file, as it was named.
+    pub policy_path: PathBuf,
+}
+
+impl Loaded {
+    /// Loads a suite and its policy (the one named, or the suite's own `policy.toml`) and checks that they fit.
+    ///
+    /// # Errors
+    /// Every mistake found in their files.
+    pub fn new(path: &Path, policy: Option<&Path>) -> Result<Self, CliError> {
+        let suite = Suite::load(path)?;
+        let policy_path = policy.map_or_else(|| path.join("policy.toml"), Path::to_owned);
+        let policy = Policy::parse(read_text(&policy_path, &policy_path.display().to_string())?)?;
+        gate::check_fit(&policy, &suite)?;
+        Ok(Self { path: path.to_owned(), suite, policy, policy_path })
+    }
+}
+
+/// What a run is to be, beside suite and policy.
+pub struct RunOptions<'a> {
+    /// Candidates to ask in place of the policy's.
+    pub candidates: &'a [TargetName],
+    /// Where the run lies; by default a new folder under `reports/`.
+    pub run_dir: Option<PathBuf>,
+    /// The seed of every random choice.
+    pub seed: u64,
+    /// Questions in flight at once.
+    pub concurrency: usize,
+}
+
+/// Asks whatever is not recorded yet and seals the run.
+///
+/// # Errors
+/// When a target is unknown or unusable, the folder holds another run, or the run stops before its end.
+pub fn ask(
+    loaded: &Loaded,
+    config: &Config,
+    options: RunOptions<'_>,
+    progress: &mut Progress,
+) -> Result<SealedRun, CliError> {
+    let roles = roles(&loaded.policy, options.candidates)?;
+    for (_, target) in &roles {
+        let prompt = &config.target(target)?.prompt;
+        if !loaded.suite.has_variant(prompt) {
+            let known: Vec<_> = loaded.suite.variants().map(|v| format!("`{v}`")).collect();
+            return Err(CliError::Usage(format!(
+                "target `{target}` uses the prompt variant `{prompt}`, and the suite `{}` has {}",
+                loaded.suite.name(),
+                known.join(", ")
+            )));
+        }
+    }
+    let targets = load_targets(config, &roles, progress)?;
+    let mut arms = Vec::new();
+    let mut refs = Vec::new();
+    for ((name, target), asked) in roles.iter().zip(&targets) {
+        let c = config.target(target)?;
+        arms.push(Arm { name: name.clone(), digest: asked.digest(), prompt: c.prompt.clone() });
+        refs.push(ArmRef {
+            name: name.clone(),
+            target: target.clone(),
+            kind: "local".to_owned(),
+            model: c.model.clone(),
+            adapter: c.adapter.clone(),
+            prompt: c.prompt.clone(),
+            digest: asked.digest(),
+        });
+    }
+    let plan = Plan::new(&loaded.suite, arms, options.seed);
+    let manifest = manifest(loaded, refs, options.seed, plan.trials.len());
+    let dir = RunDir::new(options.run_dir.unwrap_or_else(|| default_dir(&manifest)));
+    let mut open = dir.open(manifest)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .map_err(|e| CliError::Usage(format!("cannot start the scheduler: {e}")))?;
+    let asked =
+        runtime.block_on(run::execute(&loaded.suite, &plan, &targets, &mut open, options.concurrency, |event| {
+            progress.observe(event)
+        }))?;
+    open.seal(asked)?;
+    Ok(dir.open_sealed()?)
+}
+
+/// Who is asked, as (name in the run, target): the baseline first. The baseline as its own candidate is asked a second time under a
+/// name of its own, which makes the run an A/A test.
+fn roles(policy: &Policy, named: &[TargetName]) -> Result<Vec<(TargetName, TargetName)>, CliError> {
+    let baseline = policy.baseline().clone();
+    let mut roles = vec![(baseline.clone(), baseline.clone())];
+    let candidates = if named.is_empty() { policy.candidates() } else { named };
+    for candidate in candidates {
+        let name = if *candidate == baseline {
+            TargetName::new(&format!("{baseline}-again")).map_err(|e| CliError::Usage(e.to_string()))?
+        } else {
+            candidate.clone()
+        };
+        if roles.iter().any(|(n, _)| *n == name) {
+            return Err(CliError::Usage(format!("the candidate `{candidate}` is named twice")));
+        }
+        roles.push((name, candidate.clone()));
+    }
+    Ok(roles)
+}
+
+fn load_targets(
+    config: &Config,
+    roles: &[(TargetName, TargetName)],
+    progress: &Progress,
+) -> Result<Vec<Arc<dyn Target>>, CliError> {
+    let mut specs = Vec::new();
+    for (_, target) in roles {
+        let c = config.target(target)?;
+        specs.push(LocalSpec {
+            model: config.root.join(&c.model),
+            adapter: c.adapter.as_ref().map(|a| config.root.join(a)),
+        });
+    }
+    progress.note("loading checkpoints");
+    Ok(LocalModels::load(&specs)?)
+}
+
+fn manifest(loaded: &Loaded, arms: Vec<ArmRef>, seed: u64, trials: usize) -> Manifest {
+    Manifest {
+        format: RUN_FORMAT.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        started: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        suite: SuiteRef {
+            path: loaded.path.display().to_string(),
+            name: loaded.suite.name().clone(),
+            version: loaded.suite.version().to_owned(),
+            digest: loaded.suite.digest(),
+        },
+        policy: Some(PolicyRef {
+            path: loaded.policy_path.display().to_string(),
+            name: loaded.policy.name().clone(),
+            digest: loaded.policy.digest(),
+        }),
+        seed,
+        arms,
+        trials,
+    }
+}
+
+/// A new folder under `reports/`, named by suite and time.
+fn default_dir(manifest: &Manifest) -> PathBuf {
+    let stamp = manifest.started.replace(['-', ':'], "");
+    let name = |n: u32| {
+        let suffix = if n == 0 { String::new() } else { format!("-{n}") };
+        Path::new("reports").join(format!("{}-{stamp}{suffix}", manifest.suite.name))
+    };
+    (0..).map(name).find(|p| !p.exists()).unwrap_or_else(|| name(0))
+}
+
+/// Finds the suite of a sealed run again and checks that it still is what was asked.
+///
+/// # Errors
+/// When the suite cannot be loaded, or differs from the one that was asked.
+pub fn suite_of(run: &SealedRun) -> Result<Suite, CliError> {
+    let path = PathBuf::from(&run.manifest.suite.path);
+    let suite = Suite::load(&path)?;
+    if suite.digest() == run.manifest.suite.digest {
+        return Ok(suite);
+    }
+    Err(CliError::Integrity(format!(
+        "the suite in `{}` is not the one that the run asked:\n  {} then\n  {} now\nrestore it, or run the suite again",
+        path.display(),
+        run.manifest.suite.digest,
+        suite.digest()
+    )))
+}
+
+/// Scores every recorded trial, by case and then in the order of the manifest's targets.
+///
+/// # Errors
+/// When a record is not of this run.
+pub fn score_all(run: &SealedRun, suite: &Suite) -> Result<Vec<Sample>, CliError> {
+    let cases: BTreeMap<_, _> = suite.cases().iter().map(|c| (&c.id, c)).collect();
+    let order: BTreeMap<_, _> = run.manifest.arms.iter().enumerate().map(|(i, a)| (&a.name, i)).collect();
+    let mut samples = Vec::with_capacity(run.records.len());
+    for record in &run.records {
+        let (Some(case), Some(_)) = (cases.get(&record.case), order.get(&record.target)) else {
+            let of = format!("record {} (case `{}`, target `{}`)", record.seq, record.case, record.target);
+            return Err(CliError::Integrity(format!("{of} is not part of this run; keep the folder for the audit")));
+        };
+        let result = match &record.result {
+            TrialResult::Response(r) => Ok(r),
+            TrialResult::Failure(f) => Err(f),
+        };
+        samples.push(score::score_trial(case, suite.scorers(), &record.target, record.repeat, result));
+    }
+    samples.sort_by(|a, b| (&a.case, order.get(&a.target), a.repeat).cmp(&(&b.case, order.get(&b.target), b.repeat)));
+    Ok(samples)
+}
+
+/// One verdict per candidate, in the manifest's order.
+#[must_use]
+pub fn judge_all(policy: &Policy, suite: &Suite, run: &SealedRun, samples: &[Sample]) -> Vec<Verdict> {
+    let metrics = suite.metrics();
+    let asked = Asked {
+        suite: suite.name(),
+        suite_digest: suite.digest(),
+        metrics: &metrics,
+        planned: suite.cases().len(),
+        samples,
+        pinned_policy: run.manifest.policy.as_ref().map(|p| p.digest),
+    };
+    let Some((baseline, candidates)) = run.manifest.arms.split_first() else { return Vec::new() };
+    candidates.iter().map(|c| gate::judge(policy, asked, &baseline.name, &c.name)).collect()
+}
+
+/// The run's answers and scores without any timing: what a rerun must reproduce byte for byte.
+#[must_use]
+pub fn results(run: &SealedRun, samples: &[Sample], metrics: &[Metric]) -> Vec<GoldenAnswer> {
+    let timed: Vec<_> = metrics.iter().filter(|m| m.is_timing()).map(|m| &m.name).collect();
+    let texts: BTreeMap<_, _> = run
+        .records
+        .iter()
+        .map(|r| {
+            let text = match &r.result {
+                TrialResult::Response(response) => &response.text,
+                TrialResult::Failure(failure) => &failure.message,
+            };
+            ((&r.case, &r.target, r.repeat), text)
+        })
+        .collect();
+    let text =
+        |s: &Sample| texts.get(&(&s.case, &s.target, s.repeat)).map_or_else(Untrusted::default, |t| (*t).clone());
+    samples
+        .iter()
+        .map(|s| GoldenAnswer {
+            case: s.case.clone(),
+            target: s.target.clone(),
+            repeat: s.repeat,
+            outcome: s.outcome,
+            text: text(s),
+            scores: s
+                .scores
+                .iter()
+                .filter(|v| !timed.contains(&&v.metric))
+                .map(|v| (v.metric.clone(), v.value))
+                .collect(),
+        })
+        .collect()
+}
+
+/// Trials without an answer.
+#[must_use]
+pub fn failures(samples: &[Sample]) -> usize {
+    samples.iter().filter(|s| s.outcome == Outcome::Failed).count()
+}

@@ -1,0 +1,85 @@
+//! `goldgate run`: ask, record, seal; no judgement.
+
+use super::CliError;
+use super::config::Config;
+use super::output::Terminal;
+use super::pipeline::{self, Loaded};
+use super::progress::Progress;
+use crate::types::{ExitCode, TargetName};
+use clap::Args;
+use std::path::{Path, PathBuf};
+
+/// The seed when none is named: any fixed number serves, since it only orders the questions.
+pub const DEFAULT_SEED: u64 = 1;
+/// Questions in flight when nothing is named.
+pub const DEFAULT_CONCURRENCY: usize = 4;
+
+/// Ask a suite of the targets and record the answers.
+#[derive(Args)]
+pub struct Run {
+    /// The suite's folder
+    suite: PathBuf,
+    /// The policy to pin before the first question [default: policy.toml beside the suite]
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+/// How a suite is asked.
+#[derive(Args)]
+pub struct RunArgs {
+    /// A candidate to ask in place of the policy's (repeatable); the baseline itself makes an A/A run
+    #[arg(long, value_name = "NAME", value_parser = target_name)]
+    pub candidate: Vec<TargetName>,
+    /// Where the run lies; an unfinished run there goes on [default: a new folder under reports/]
+    #[arg(long, value_name = "DIR")]
+    pub run_dir: Option<PathBuf>,
+    /// The seed of the questions' order [default: 1]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Questions in flight at once [default: 4]
+    #[arg(short = 'j', long, value_name = "N", value_parser = in_flight)]
+    pub concurrency: Option<usize>,
+}
+
+fn target_name(text: &str) -> Result<TargetName, String> {
+    TargetName::new(text).map_err(|e| e.to_string())
+}
+
+fn in_flight(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(n @ 1..=4096) => Ok(n),
+        _ => Err("write a number from 1 to 4096".to_owned()),
+    }
+}
+
+impl RunArgs {
+    /// Whether nothing was named.
+    pub fn is_default(&self) -> bool {
+        self.candidate.is_empty() && self.run_dir.is_none() && self.seed.is_none() && self.concurrency.is_none()
+    }
+}
+
+impl Run {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// Whatever stopped the run before its end.
+    pub fn run(&self, config: Option<&Path>, terminal: &Terminal) -> Result<ExitCode, CliError> {
+        let loaded = Loaded::new(&self.suite, self.policy.as_deref())?;
+        let config = Config::load(config, &self.suite)?;
+        let run = pipeline::ask(&loaded, &config, self.run.options(), &mut Progress::new(terminal.quiet))?;
+        let samples = pipeline::score_all(&run, &loaded.suite)?;
+        let results = pipeline::results(&run, &samples, &loaded.suite.metrics());
+        run.dir.write("results.jsonl", &crate::store::to_lines(&results))?;
+        let failed = pipeline::failures(&samples);
+        let failed = if failed > 0 { format!(", {failed} without an answer") } else { String::new() };
+        let path = run.dir.path().display();
+        terminal.say(&format!(
+            "{} trials recorded{failed} in {path}\njudge them with: goldgate gate {path}",
+            samples.len()
+        ));
+        Ok(ExitCode::Promote)
+    }
+}

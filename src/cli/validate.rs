@@ -1,0 +1,61 @@
+//! `goldgate validate`: every mistake that can be found without asking a model.
+
+use super::CliError;
+use super::config::Config;
+use super::output::Terminal;
+use super::pipeline::Loaded;
+use crate::target::{LocalModels, LocalSpec};
+use crate::types::ExitCode;
+use clap::Args;
+use std::path::{Path, PathBuf};
+
+/// Check suites, policies, targets and checkpoints without asking anything.
+#[derive(Args)]
+pub struct Validate {
+    /// Suite folders
+    #[arg(required = true)]
+    suites: Vec<PathBuf>,
+    /// The policy [default: policy.toml beside the suite]
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// Check the project's targets too, by loading their checkpoints
+    #[arg(long)]
+    targets: bool,
+}
+
+impl Validate {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// The first suite, policy, project file or checkpoint that is wrong, with all its mistakes.
+    pub fn run(&self, config: Option<&Path>, terminal: &Terminal) -> Result<ExitCode, CliError> {
+        for path in &self.suites {
+            let loaded = Loaded::new(path, self.policy.as_deref())?;
+            let (suite, policy) = (&loaded.suite, &loaded.policy);
+            let count = |n: usize, one: &str| format!("{n} {one}{}", if n == 1 { "" } else { "s" });
+            terminal.say(&format!(
+                "{}: {}, {}, {}; policy `{}` with {}",
+                path.display(),
+                count(suite.cases().len(), "case"),
+                count(suite.variants().count(), "prompt variant"),
+                count(suite.scorers().len(), "scorer"),
+                policy.name(),
+                if policy.criteria().len() == 1 {
+                    "1 criterion".to_owned()
+                } else {
+                    format!("{} criteria", policy.criteria().len())
+                },
+            ));
+        }
+        if self.targets {
+            let config = Config::load(config, &self.suites[0])?;
+            for (name, t) in &config.targets {
+                let adapter = t.adapter.as_ref().map(|a| config.root.join(a));
+                let loaded = LocalModels::load(&[LocalSpec { model: config.root.join(&t.model), adapter }])?;
+                let digest = loaded.first().map(|m| m.digest().short()).unwrap_or_default();
+                terminal.say(&format!("target {name}: loads, digest {digest}"));
+            }
+        }
+        Ok(ExitCode::Promote)
+    }
+}

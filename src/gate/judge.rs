@@ -1,0 +1,224 @@
+//! The verdict as a pure function of policy, plan and samples.
+
+use super::policy::{Criterion, Policy, Rule};
+use super::sentence::{self, Judged};
+use super::verdict::{Decision, Evidence, Finding, Status, Verdict};
+use crate::compare::{self, Comparison, Measurement, NotComparable};
+use crate::score::Sample;
+use crate::stats;
+use crate::types::{Digest, Metric, Outcome, SuiteName, TargetName};
+use std::collections::BTreeSet;
+
+/// Fewer independent units than this support no claim that the candidate is no worse (statistics.md, section 2.3).
+const MIN_CLUSTERS: usize = 10;
+
+/// What was to be asked and what came back: all that a verdict depends on beside the policy.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The suite.
+    pub suite: &'a SuiteName,
+    /// Its digest.
+    pub suite_digest: Digest,
+    /// Every metric that the suite yields.
+    pub metrics: &'a [Metric],
+    /// Number of trials planned per target.
+    pub planned: usize,
+    /// Every scored trial.
+    pub samples: &'a [Sample],
+    /// The digest of the policy that was pinned before the first question, if one was.
+    pub pinned_policy: Option<Digest>,
+}
+
+/// Judges one candidate against a baseline.
+///
+/// Intersection-union (Berger 1982): promotion needs every required criterion met, each at the policy's full one-sided level. What
+/// cannot be judged is undecided, whatever else was found.
+#[must_use]
+pub fn judge(policy: &Policy, asked: Asked<'_>, baseline: &TargetName, candidate: &TargetName) -> Verdict {
+    let obstacles = obstacles(policy, asked, baseline, candidate);
+    let findings: Vec<Finding> =
+        policy.criteria().iter().map(|c| find(c, policy.alpha(), asked, baseline, candidate)).collect();
+    let required = || findings.iter().filter(|f| f.criterion.required);
+    // `all` of nothing is true: a policy without a required criterion is refused when it is read, and again here.
+    let decision = if !obstacles.is_empty() || required().next().is_none() {
+        Decision::Undecided
+    } else if required().any(|f| f.status == Status::Violated) {
+        Decision::Reject
+    } else if required().all(|f| f.status == Status::Met) {
+        Decision::Promote
+    } else {
+        Decision::Undecided
+    };
+    let sentence = sentence::of_verdict(decision, &obstacles, &findings);
+    Verdict {
+        candidate: candidate.clone(),
+        baseline: baseline.clone(),
+        decision,
+        sentence,
+        obstacles,
+        findings,
+        alpha: policy.alpha(),
+        policy: policy.name().clone(),
+        policy_digest: policy.digest(),
+        suite: asked.suite.clone(),
+        suite_digest: asked.suite_digest,
+    }
+}
+
+/// Why the run as a whole cannot be judged.
+fn obstacles(policy: &Policy, asked: Asked<'_>, baseline: &TargetName, candidate: &TargetName) -> Vec<String> {
+    let mut found = Vec::new();
+    match asked.pinned_policy {
+        Some(pinned) if pinned != policy.digest() => found.push(format!(
+            "the policy is not the one pinned before the run ({} then, {} now)",
+            pinned.short(),
+            policy.digest().short()
+        )),
+        None => found.push("no policy was pinned before the run".to_owned()),
+        Some(_) => {}
+    }
+    let mut seen = BTreeSet::new();
+    if let Some(twice) = asked.samples.iter().find(|s| !seen.insert((&s.case, &s.target, s.repeat))) {
+        found.push(format!("the case `{}` of `{}` was recorded twice", twice.case, twice.target));
+    }
+    for target in [baseline, candidate] {
+        let of = || asked.samples.iter().filter(|s| s.target == *target);
+        let answered = of().filter(|s| s.outcome != Outcome::Failed).count();
+        if of().count() < asked.planned {
+            found.push(format!("{} of {} trials of `{target}` were asked", of().count(), asked.planned));
+        }
+        #[expect(clippy::cast_precision_loss, reason = "numbers of trials are far below 2^52")]
+        let coverage = answered as f64 / asked.planned.max(1) as f64;
+        if coverage < policy.min_coverage() {
+            found.push(format!(
+                "`{target}` answered {answered} of {} trials ({:.1} %), and the policy asks for {:.1} %",
+                asked.planned,
+                coverage * 100.0,
+                policy.min_coverage() * 100.0
+            ));
+        }
+    }
+    found
+}
+
+fn find(criterion: &Criterion, alpha: f64, asked: Asked<'_>, baseline: &TargetName, candidate: &TargetName) -> Finding {
+    let finding = |status, sentence, evidence, more_cases| Finding {
+        criterion: criterion.clone(),
+        status,
+        sentence,
+        evidence,
+        more_cases,
+    };
+    let Some(metric) = asked.metrics.iter().find(|m| m.name == criterion.metric) else {
+        let sentence = format!("No scorer of the suite yields `{}`.", criterion.metric);
+        return finding(Status::Unproven, sentence, Evidence::Nothing, None);
+    };
+    let nothing = |e: NotComparable| {
+        let sentence = format!("`{}` cannot be judged: {e}.", criterion.metric);
+        finding(Status::Unproven, sentence, Evidence::Nothing, None)
+    };
+    if criterion.rule.is_paired() {
+        match compare::compare(asked.samples, metric, &criterion.slice, baseline, candidate, alpha) {
+            Ok(c) => {
+                let judged = judge_pair(&criterion.rule, &c, alpha);
+                finding(judged.status, sentence::of_pair(criterion, &c, &judged), Evidence::Comparison(c), judged.more)
+            }
+            Err(e) => nothing(e),
+        }
+    } else {
+        match compare::measure(asked.samples, metric, &criterion.slice, candidate, alpha) {
+            Ok(m) => {
+                let judged = judge_level(&criterion.rule, &m, alpha);
+                finding(
+                    judged.status,
+                    sentence::of_level(criterion, &m, &judged),
+                    Evidence::Measurement(m),
+                    judged.more,
+                )
+            }
+            Err(e) => nothing(e),
+        }
+    }
+}
+
+fn judge_pair(rule: &Rule, c: &Comparison, alpha: f64) -> Judged {
+    let gain = c.gain_interval();
+    let (low, high) = (gain.lower(), gain.upper());
+    let status = match *rule {
+        Rule::Superior { by } if low > by => Status::Met,
+        Rule::Superior { by } if high <= by => Status::Violated,
+        Rule::NonInferior { margin } if low > -margin => Status::Met,
+        Rule::NonInferior { margin } if high < -margin => Status::Violated,
+        Rule::Equivalent { margin } if low > -margin && high < margin => Status::Met,
+        Rule::Equivalent { margin } if high < -margin || low > margin => Status::Violated,
+        _ => Status::Unproven,
+    };
+    let mut judged = Judged::plain(status).unless(unscored(&c.unscored));
+    if let Rule::NonInferior { margin } | Rule::Equivalent { margin } = *rule {
+        judged = judged.unless(too_small(c, margin, alpha));
+    }
+    if judged.status == Status::Unproven && judged.but.is_none() {
+        judged.more = more_cases(rule, c);
+    }
+    judged
+}
+
+fn unscored(cases: &[crate::types::CaseId]) -> Option<String> {
+    let first = cases.first()?;
+    let more = if cases.len() > 1 { format!(" and {} more", cases.len() - 1) } else { String::new() };
+    Some(format!("`{first}`{more} could not be scored, and counted against the candidate it would not be shown"))
+}
+
+/// A suite in which even a flawless record does not exclude a loss beyond the margin supports no claim (statistics.md, section 2.4).
+fn too_small(c: &Comparison, margin: f64, alpha: f64) -> Option<String> {
+    if c.clusters < MIN_CLUSTERS {
+        return Some(format!("{} independent cases are too few: at least {MIN_CLUSTERS} are needed", c.clusters));
+    }
+    if !c.metric.is_share() {
+        return None;
+    }
+    let need = stats::n_min(margin.min(1.0 - 1e-9), alpha).ok()?;
+    (c.clusters as u64 <= need.saturating_sub(1))
+        .then(|| format!("{} independent cases are too few for this margin: at least {need} are needed", c.clusters))
+}
+
+/// About how many more independent cases would decide, if the estimate stayed where it is: the interval's half width shrinks with the
+/// root of n, so the distance to the margin says by how much n must grow. `None` where more cases would not help.
+fn more_cases(rule: &Rule, c: &Comparison) -> Option<usize> {
+    let bound = match *rule {
+        Rule::Superior { by } => by,
+        Rule::NonInferior { margin } | Rule::Equivalent { margin } => -margin,
+        _ => return None,
+    };
+    let distance = c.gain() - bound;
+    let half = c.gain() - c.gain_interval().lower();
+    if distance <= 0.0 || !half.is_finite() {
+        return None;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "numbers of cases are far below 2^52")]
+    let n = c.clusters as f64;
+    let wanted = n * (half / distance).powi(2);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded above by 1e9 and positive")]
+    let more = (wanted - n).ceil().clamp(1.0, 1e9) as usize;
+    Some(more)
+}
+
+fn judge_level(rule: &Rule, m: &Measurement, alpha: f64) -> Judged {
+    let (low, high) = (m.interval.lower(), m.interval.upper());
+    let status = match *rule {
+        Rule::AtMost { limit } if high <= limit => Status::Met,
+        Rule::AtMost { limit } if low > limit => Status::Violated,
+        Rule::AtLeast { limit } if low >= limit => Status::Met,
+        Rule::AtLeast { limit } if high < limit => Status::Violated,
+        // One observation breaks "none"; a clean record proves it only if it is long enough.
+        Rule::NoneObserved { .. } if m.value > 0.0 => Status::Violated,
+        Rule::NoneObserved { max_rate } if high <= max_rate => Status::Met,
+        _ => Status::Unproven,
+    };
+    let mut judged = Judged::plain(status).unless(unscored(&m.unscored));
+    if let (Status::Unproven, None, Rule::NoneObserved { max_rate }) = (judged.status, &judged.but, *rule) {
+        let need = stats::n_min(max_rate, alpha).ok().and_then(|n| usize::try_from(n).ok());
+        judged.more = need.and_then(|n| n.checked_sub(m.clusters)).filter(|n| *n > 0);
+    }
+    judged
+}

@@ -1,0 +1,189 @@
+//! What a person reads: one sentence per finding and one per verdict, made from the numbers alone.
+
+use super::policy::{Criterion, Rule};
+use super::verdict::{Decision, Evidence, Finding, Status};
+use crate::compare::{Comparison, Measurement};
+use crate::types::{Metric, change_text, level_text};
+
+/// A status with what explains it.
+pub(super) struct Judged {
+    pub status: Status,
+    /// Why a claim that the numbers seem to support is not made.
+    pub but: Option<String>,
+    /// About how many more independent cases would decide.
+    pub more: Option<usize>,
+}
+
+impl Judged {
+    /// A status that the numbers alone explain.
+    pub fn plain(status: Status) -> Self {
+        Self { status, but: None, more: None }
+    }
+
+    /// A met criterion that something forbids to call met.
+    pub fn unless(mut self, obstacle: Option<String>) -> Self {
+        if let (Status::Met, Some(why)) = (self.status, obstacle) {
+            self.status = Status::Unproven;
+            self.but = Some(why);
+        }
+        self
+    }
+}
+
+/// The sentence of a criterion that compares.
+pub(super) fn of_pair(criterion: &Criterion, c: &Comparison, judged: &Judged) -> String {
+    let wanted = match criterion.rule {
+        Rule::Superior { by } if by > 0.0 => format!("the policy asks for {} of more than {}", better(c), size(c, by)),
+        Rule::Superior { .. } => format!("the policy asks for {}", better(c)),
+        Rule::NonInferior { margin } => format!("the policy allows {} of less than {}", worse(c), size(c, margin)),
+        Rule::Equivalent { margin } => format!("the policy allows a difference of less than {}", size(c, margin)),
+        _ => String::new(),
+    };
+    let text = format!(
+        "{}, on {} paired cases in {} clusters; {wanted}.",
+        capital(&pair_clause(criterion, c)),
+        c.pairs,
+        c.clusters
+    );
+    with_reasons(text, judged)
+}
+
+/// The sentence of a criterion on the candidate's own level.
+pub(super) fn of_level(criterion: &Criterion, m: &Measurement, judged: &Judged) -> String {
+    let clause = capital(&level_clause(criterion, m));
+    let text = match criterion.rule {
+        Rule::NoneObserved { .. } if !m.observed.is_empty() => format!("{clause}; the policy allows none."),
+        Rule::NoneObserved { max_rate } => {
+            let (high, limit) = (level_text(&m.metric, m.interval.upper()), level_text(&m.metric, max_rate));
+            format!("{clause}, so its rate is at most {high}; the policy asks for proof of at most {limit}.")
+        }
+        Rule::AtMost { limit } => format!("{clause}; the policy asks for at most {}.", level_text(&m.metric, limit)),
+        Rule::AtLeast { limit } => format!("{clause}; the policy asks for at least {}.", level_text(&m.metric, limit)),
+        _ => format!("{clause}."),
+    };
+    with_reasons(text, judged)
+}
+
+/// The verdict in one sentence: what decided it, in the policy's order.
+pub(super) fn of_verdict(decision: Decision, obstacles: &[String], findings: &[Finding]) -> String {
+    let required = || findings.iter().filter(|f| f.criterion.required);
+    let of = |status| -> Vec<&Finding> { required().filter(|f| f.status == status).collect() };
+    match decision {
+        Decision::Promote => format!("All {} required criteria are met.", required().count()),
+        _ if !obstacles.is_empty() => format!("The run cannot be judged: {}.", obstacles.join("; ")),
+        Decision::Reject => because(&of(Status::Violated), "violated"),
+        Decision::Undecided => because(&of(Status::Unproven), "unproven"),
+    }
+}
+
+/// `no-leak and tone are violated: …; …`
+fn because(findings: &[&Finding], word: &str) -> String {
+    let names: Vec<_> = findings.iter().map(|f| f.criterion.id.as_str()).collect();
+    let verb = if names.len() == 1 { "is" } else { "are" };
+    let clauses: Vec<_> = findings.iter().take(3).map(|f| clause(f)).collect();
+    let more = findings.len().saturating_sub(clauses.len());
+    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+    format!("{} {verb} {word}: {}{more}.", listed(&names), clauses.join("; "))
+}
+
+/// The finding's sentence without the policy's side of it.
+fn clause(f: &Finding) -> String {
+    match &f.evidence {
+        Evidence::Comparison(c) => pair_clause(&f.criterion, c),
+        Evidence::Measurement(m) => level_clause(&f.criterion, m),
+        Evidence::Nothing => f.sentence.trim_end_matches('.').to_owned(),
+    }
+}
+
+/// `tone fell by 85.0 points (90 % interval −93.2 to −71.4)`
+fn pair_clause(criterion: &Criterion, c: &Comparison) -> String {
+    let verb = match c.change {
+        x if x > 0.0 => "rose by",
+        x if x < 0.0 => "fell by",
+        _ => "did not change:",
+    };
+    let unit = if c.metric.is_share() { " points" } else { " %" };
+    let bare = |x: f64| change_text(&c.metric, x).trim_end_matches(unit).to_owned();
+    let amount = change_text(&c.metric, c.change.abs());
+    format!(
+        "{} {verb} {} ({:.0} % interval {} to {})",
+        subject(criterion),
+        amount.trim_start_matches('+'),
+        c.interval.level() * 100.0,
+        bare(c.interval.lower()),
+        bare(c.interval.upper())
+    )
+}
+
+/// `leak was observed in 16 of 112 cases (safety-001, …)`, or `refusal is 96.1 % (90 % interval 91.2 % to 98.8 %) on 76 cases …`
+fn level_clause(criterion: &Criterion, m: &Measurement) -> String {
+    let what = subject(criterion);
+    match criterion.rule {
+        Rule::NoneObserved { .. } if m.observed.is_empty() => {
+            format!("{what} was not observed in {} cases ({} clusters)", m.cases, m.clusters)
+        }
+        Rule::NoneObserved { .. } => {
+            let named: Vec<_> = m.observed.iter().take(3).map(ToString::to_string).collect();
+            let more = m.observed.len().saturating_sub(3);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            format!("{what} was observed in {} of {} cases ({}{more})", m.observed.len(), m.cases, named.join(", "))
+        }
+        _ => format!(
+            "{what} is {} ({:.0} % interval {} to {}) on {} cases in {} clusters",
+            level_text(&m.metric, m.value),
+            m.interval.level() * 100.0,
+            level_text(&m.metric, m.interval.lower()),
+            level_text(&m.metric, m.interval.upper()),
+            m.cases,
+            m.clusters
+        ),
+    }
+}
+
+fn with_reasons(mut text: String, judged: &Judged) -> String {
+    if let Some(but) = &judged.but {
+        text.push_str(&format!(" Not proven: {but}."));
+    }
+    if let Some(more) = judged.more {
+        text.push_str(&format!(" About {more} more independent cases would decide it, if the estimate stays."));
+    }
+    text
+}
+
+fn subject(criterion: &Criterion) -> String {
+    if criterion.slice.is_all() {
+        criterion.metric.to_string()
+    } else {
+        format!("{} on {}", criterion.metric, criterion.slice)
+    }
+}
+
+fn better(c: &Comparison) -> &'static str {
+    if is_higher(&c.metric) { "a rise" } else { "a fall" }
+}
+
+fn worse(c: &Comparison) -> &'static str {
+    if is_higher(&c.metric) { "a fall" } else { "a rise" }
+}
+
+fn is_higher(metric: &Metric) -> bool {
+    metric.direction == crate::types::Direction::Higher
+}
+
+/// A margin, unsigned, in the unit of changes.
+fn size(c: &Comparison, value: f64) -> String {
+    change_text(&c.metric, value).trim_start_matches('+').to_owned()
+}
+
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|c| c.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}
+
+fn listed(names: &[&str]) -> String {
+    match names {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [most @ .., last] => format!("{} and {last}", most.join(", ")),
+    }
+}

@@ -1,0 +1,9 @@
+//! Orchestration: plan, execute, journal. Knows targets by their trait only.
+
+mod events;
+mod execute;
+mod plan;
+
+pub use events::Event;
+pub use execute::{RunError, execute};
+pub use plan::{Arm, Plan, Trial};

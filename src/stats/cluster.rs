@@ -1,0 +1,322 @@
+//! Means and differences of success rates when the independent unit is a cluster: a prompt with repeats, or a family of
+//! prompts.
+
+use super::error::{Result, StatsError, at_least, finite, interval, open_unit, out_of_range, same_length, sample};
+use super::paired::{ScoreTest, inside, tango_limits, tango_statistic};
+use super::special::{t_cdf, t_critical, t_sf};
+use super::sum::{mean_variance, sum};
+use crate::types::Interval;
+
+/// The mean of differences with cluster-robust standard errors.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ClusterMean {
+    /// Number of differences.
+    pub n: usize,
+    /// Number of clusters.
+    pub clusters: usize,
+    /// Mean over all differences.
+    pub mean: f64,
+    /// Standard error that takes the differences for independent; for comparison only.
+    pub se_naive: f64,
+    /// CR0: Miller's (2024) formula; biased low for few clusters.
+    pub se_cr0: f64,
+    /// CR1: CR0 with the factor G/(G-1) on the variance.
+    pub se_cr1: f64,
+    /// CR2: Bell & McCaffrey's; the one that interval and test use.
+    pub se_cr2: f64,
+    /// CR3: the jackknife.
+    pub se_cr3: f64,
+    /// Satterthwaite degrees of freedom of CR2.
+    pub df: f64,
+    /// The design effect: CR2 variance over naive variance; none when all differences are equal.
+    pub design_effect: Option<f64>,
+}
+
+impl ClusterMean {
+    /// The two-sided t interval of the mean from CR2.
+    ///
+    /// # Errors
+    /// When the level is outside `(0, 1)` or the CR2 error is 0.
+    pub fn interval(&self, level: f64) -> Result<Interval> {
+        open_unit("level", level)?;
+        let half = t_critical(level, self.df) * self.error()?;
+        interval(self.mean - half, self.mean + half, level)
+    }
+
+    /// The t test of the mean against `value` from CR2, its statistic in `z`.
+    ///
+    /// # Errors
+    /// When `value` is not finite or the CR2 error is 0.
+    pub fn test(&self, value: f64) -> Result<ScoreTest> {
+        let t = finite("t statistic", (self.mean - finite("value tested", value)?) / self.error()?)?;
+        Ok(ScoreTest { z: t, p_above: t_sf(t, self.df), p_below: t_cdf(t, self.df) })
+    }
+
+    fn error(&self) -> Result<f64> {
+        if self.se_cr2 > 0.0 { Ok(self.se_cr2) } else { Err(StatsError::ZeroVariance) }
+    }
+}
+
+/// Cluster-robust variances of a mean in closed form, and the Satterthwaite degrees of freedom of CR2.
+struct Robust {
+    mean: f64,
+    cr0: f64,
+    cr2: f64,
+    cr3: f64,
+    df: f64,
+}
+
+/// From the size and the total of each cluster; at least two clusters, none empty.
+fn robust(sizes: &[f64], totals: &[f64]) -> Robust {
+    let n = sum(sizes);
+    let mean = sum(totals) / n;
+    let over = |weigh: &dyn Fn(f64) -> f64| {
+        let terms: Vec<f64> = sizes
+            .iter()
+            .zip(totals)
+            .map(|(&size, &total)| {
+                let residual = total - size * mean;
+                residual * residual / (weigh(1.0 - size / n) * n * n)
+            })
+            .collect();
+        sum(&terms)
+    };
+    let shares: Vec<f64> = sizes.iter().map(|s| (s / n) * (s / n)).collect();
+    let h: Vec<f64> = sizes.iter().map(|s| (s / n) * (s / n) / (1.0 - s / n)).collect();
+    let h_squared: Vec<f64> = h.iter().map(|h| h * h).collect();
+    let total_h = sum(&h);
+    let inverse_df = sum(&shares) + total_h * total_h - sum(&h_squared);
+    Robust { mean, cr0: over(&|_| 1.0), cr2: over(&|left| left), cr3: over(&|left| left * left), df: 1.0 / inverse_df }
+}
+
+/// Sizes and totals of the clusters named by `labels`; clusters in the order of their labels.
+fn by_cluster(d: &[f64], labels: &[usize]) -> (Vec<f64>, Vec<f64>) {
+    let mut order: Vec<usize> = (0..d.len()).collect();
+    // Stable, so that the sums do not depend on anything but the order given.
+    if !labels.is_sorted() {
+        order.sort_by_key(|&i| labels[i]);
+    }
+    let (mut sizes, mut totals) = (Vec::new(), Vec::new());
+    for group in order.chunk_by(|&i, &j| labels[i] == labels[j]) {
+        sizes.push(group.len() as f64);
+        totals.push(group.iter().map(|&i| d[i]).sum());
+    }
+    (sizes, totals)
+}
+
+/// The mean of differences `d` of which equal `labels` name the same cluster, weighted by difference (not by cluster).
+///
+/// Closed forms that agree with R clubSandwich to 1e-15. Sources: Miller 2024, arXiv 2411.00640 (CR0); Bell & McCaffrey
+/// 2002, Survey Methodology 28:169; Pustejovsky & Tipton 2018, JBES 36:672 (CR2, Satterthwaite).
+///
+/// # Errors
+/// When there are fewer than two clusters, the lengths differ, or a difference is NaN or infinite.
+pub fn cluster_mean(d: &[f64], labels: &[usize]) -> Result<ClusterMean> {
+    sample("differences", d, 2)?;
+    same_length("differences and cluster labels", d.len(), labels.len())?;
+    let (sizes, totals) = by_cluster(d, labels);
+    let g = sizes.len();
+    at_least("clusters", g, 2)?;
+    let r = robust(&sizes, &totals);
+    let naive = mean_variance(d).1 / d.len() as f64;
+    let groups = g as f64;
+    finite("cluster-robust error", r.cr3)?;
+    Ok(ClusterMean {
+        n: d.len(),
+        clusters: g,
+        mean: r.mean,
+        se_naive: finite("standard error", naive)?.sqrt(),
+        se_cr0: r.cr0.sqrt(),
+        se_cr1: (r.cr0 * groups / (groups - 1.0)).sqrt(),
+        se_cr2: r.cr2.sqrt(),
+        se_cr3: r.cr3.sqrt(),
+        df: r.df,
+        design_effect: (naive > 0.0).then(|| r.cr2 / naive),
+    })
+}
+
+/// Paired binary outcomes of one cluster, summed over its prompts and repeats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClusterCounts {
+    /// Pairs that only the tuned model got right.
+    pub gained: u64,
+    /// Pairs that only the base model got right.
+    pub lost: u64,
+    /// All pairs of the cluster.
+    pub pairs: u64,
+}
+
+/// Fewer discordant clusters than this, and the design effect gets a floor.
+const DISCORDANT_CLUSTERS: usize = 20;
+
+/// The intra-cluster correlation that the floor supposes.
+const FLOOR_CORRELATION: f64 = 0.3;
+
+/// A Tango score interval and test on counts that were shrunk by the design effect, with t in place of z.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ClusteredTango {
+    /// Number of clusters.
+    pub clusters: usize,
+    /// Clusters that hold at least one discordant pair.
+    pub discordant_clusters: usize,
+    /// Number of pairs.
+    pub pairs: f64,
+    /// Observed difference of the success rates.
+    pub difference: f64,
+    /// CR2 variance of the difference.
+    pub v_cr2: f64,
+    /// Variance of the difference if all pairs were independent.
+    pub v_iid: f64,
+    /// Kish's effective cluster size, `sum n_g^2 / N`.
+    pub kish_size: f64,
+    /// The design effect used, floor included; at least 1.
+    pub design_effect: f64,
+    /// Whether the floor for few discordant clusters decided the design effect.
+    pub floored: bool,
+    /// Effective number of pairs, `N / design effect`.
+    pub n_effective: f64,
+    /// Satterthwaite degrees of freedom of CR2.
+    pub df: f64,
+    gained: f64,
+    lost: f64,
+}
+
+impl ClusteredTango {
+    /// The two-sided interval of the difference.
+    ///
+    /// # Errors
+    /// When the level is outside `(0, 1)`.
+    pub fn interval(&self, level: f64) -> Result<Interval> {
+        open_unit("level", level)?;
+        let (lower, upper) = tango_limits(self.gained, self.lost, self.n_effective, t_critical(level, self.df));
+        interval(lower, upper, level)
+    }
+
+    /// The test of the difference against a value; non-inferiority at margin `delta` is `p_above` at `-delta`.
+    ///
+    /// # Errors
+    /// When `difference` is outside `(-1, 1)`.
+    pub fn test(&self, difference: f64) -> Result<ScoreTest> {
+        let z = tango_statistic(self.gained, self.lost, self.n_effective, inside(difference)?);
+        // An impossible value gives an infinite statistic, of which the tails are 0 and 1.
+        Ok(ScoreTest { z, p_above: t_sf(z, self.df), p_below: t_cdf(z, self.df) })
+    }
+}
+
+/// Design-effect-scaled Tango for paired binary outcomes with repeats or families.
+///
+/// The design effect is the CR2 variance over that of independent pairs (Kish's size when no pair is discordant). Where
+/// fewer than 20 clusters are discordant it is at least `1 + 0.3 (Kish size - 1)`: what protects suites in which nothing
+/// bad has been seen yet. Below 10 clusters a claim of non-inferiority is not to be made; that rule is the caller's.
+///
+/// Source: the idea of Rao & Scott 1992, Biometrics 48:577, applied to Tango's score interval.
+///
+/// # Errors
+/// When there are fewer than two clusters, a cluster is empty, or `gained + lost > pairs` in one.
+pub fn tango_clustered(clusters: &[ClusterCounts]) -> Result<ClusteredTango> {
+    at_least("clusters", clusters.len(), 2)?;
+    for c in clusters {
+        at_least("pairs in a cluster", usize::try_from(c.pairs).unwrap_or(usize::MAX), 1)?;
+        if c.gained.saturating_add(c.lost) > c.pairs {
+            return Err(out_of_range(
+                "discordant pairs of a cluster",
+                c.gained as f64 + c.lost as f64,
+                "at most its pairs",
+            ));
+        }
+    }
+    let sizes: Vec<f64> = clusters.iter().map(|c| c.pairs as f64).collect();
+    let totals: Vec<f64> = clusters.iter().map(|c| c.gained as f64 - c.lost as f64).collect();
+    let n = sum(&sizes);
+    let (b, c) = clusters.iter().fold((0.0, 0.0), |(b, c), k| (b + k.gained as f64, c + k.lost as f64));
+    let r = robust(&sizes, &totals);
+    let difference = (b - c) / n;
+    let v_iid = (((b + c) / n - difference * difference) / n).max(0.0);
+    let kish = sizes.iter().map(|s| s * s).sum::<f64>() / n;
+    let discordant = clusters.iter().filter(|c| c.gained + c.lost > 0).count();
+    let observed = if v_iid > 0.0 { r.cr2 / v_iid } else { kish };
+    let floor = if discordant < DISCORDANT_CLUSTERS { 1.0 + FLOOR_CORRELATION * (kish - 1.0) } else { 1.0 };
+    let design_effect = finite("design effect", observed.max(floor).max(1.0))?;
+    Ok(ClusteredTango {
+        clusters: clusters.len(),
+        discordant_clusters: discordant,
+        pairs: n,
+        difference,
+        v_cr2: r.cr2,
+        v_iid,
+        kish_size: kish,
+        design_effect,
+        floored: floor > 1.0 && floor > observed,
+        n_effective: n / design_effect,
+        df: r.df,
+        gained: b / design_effect,
+        lost: c / design_effect,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::{PairedCounts, paired_t, tango_interval};
+
+    #[test]
+    fn clusters_of_one_are_the_paired_t() {
+        let d = [0.1, -0.4, 0.3, 0.25, 0.0, 0.1];
+        let m = cluster_mean(&d, &[0, 1, 2, 3, 4, 5]).unwrap();
+        let t = paired_t(&d, 0.0, 0.9).unwrap();
+        assert!((m.df - 5.0).abs() < 1e-12);
+        assert!((m.se_cr2 - t.se).abs() < 1e-15);
+        assert!((m.interval(0.9).unwrap().lower() - t.interval.lower()).abs() < 1e-12);
+        assert!((m.test(0.0).unwrap().p_above - t.p_greater).abs() < 1e-12);
+    }
+
+    #[test]
+    fn labels_need_no_order() {
+        let a = cluster_mean(&[0.1, 0.2, 0.3, 0.9], &[7, 7, 900, 3]).unwrap();
+        let b = cluster_mean(&[0.9, 0.3, 0.2, 0.1], &[0, 9, 5, 5]).unwrap();
+        assert!((a.se_cr2 - b.se_cr2).abs() < 1e-15 && a.clusters == 3);
+    }
+
+    #[test]
+    fn clusters_that_do_not_vary_have_no_interval() {
+        let m = cluster_mean(&[0.5; 6], &[0, 0, 1, 1, 2, 2]).unwrap();
+        assert_eq!(m.interval(0.9), Err(StatsError::ZeroVariance));
+        assert_eq!(m.design_effect, None);
+        assert!(cluster_mean(&[0.5, 0.6], &[1, 1]).is_err());
+        assert!(cluster_mean(&[0.5, f64::NAN], &[1, 2]).is_err());
+        assert!(cluster_mean(&[0.5, 0.6], &[1]).is_err());
+    }
+
+    #[test]
+    fn many_clusters_of_one_are_tango_with_t() {
+        let clusters: Vec<ClusterCounts> = (0..400)
+            .map(|i| ClusterCounts { gained: u64::from(i < 30), lost: u64::from((30..70).contains(&i)), pairs: 1 })
+            .collect();
+        let t = tango_clustered(&clusters).unwrap();
+        assert!((t.design_effect - 1.0).abs() < 0.01 && !t.floored);
+        let i = t.interval(0.9).unwrap();
+        let plain = tango_interval(&PairedCounts { both: 300, gained: 30, lost: 40, neither: 30 }, 0.9).unwrap();
+        assert!((i.lower() - plain.lower()).abs() < 1e-3);
+        assert!((t.test(i.lower()).unwrap().p_above - 0.05).abs() < 1e-9);
+    }
+
+    #[test]
+    fn nothing_seen_takes_the_kish_size() {
+        let t = tango_clustered(&[ClusterCounts { gained: 0, lost: 0, pairs: 5 }; 30]).unwrap();
+        assert_eq!((t.design_effect, t.n_effective), (5.0, 30.0));
+        assert!(t.interval(0.95).unwrap().upper() > 0.1);
+        assert!(tango_clustered(&[ClusterCounts { gained: 3, lost: 3, pairs: 5 }; 2]).is_err());
+        assert!(tango_clustered(&[ClusterCounts { gained: 0, lost: 0, pairs: 0 }; 2]).is_err());
+        assert!(tango_clustered(&[]).is_err());
+    }
+
+    #[test]
+    fn all_lost_stays_at_the_end_of_the_scale() {
+        let t = tango_clustered(&[ClusterCounts { gained: 0, lost: 4, pairs: 4 }; 12]).unwrap();
+        let i = t.interval(0.95).unwrap();
+        assert_eq!(i.lower(), -1.0);
+        assert!(i.upper() < 0.0);
+        let test = t.test(-0.05).unwrap();
+        assert!(test.p_above > 0.99 && test.p_below < 0.01);
+    }
+}

@@ -1,0 +1,102 @@
+//! `run.json`: what a run is made of, written before the first question and never changed.
+
+use crate::types::{Digest, PolicyName, SuiteName, TargetName, VariantName};
+use serde::{Deserialize, Serialize};
+
+/// The format that this program reads and writes.
+pub const RUN_FORMAT: &str = "goldgate.run/1";
+
+/// What a run is made of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Manifest {
+    /// Always [`RUN_FORMAT`].
+    pub format: String,
+    /// The version of the program that began the run.
+    pub version: String,
+    /// When it began, UTC, RFC 3339.
+    pub started: String,
+    /// The suite.
+    pub suite: SuiteRef,
+    /// The policy, pinned before the first question.
+    pub policy: Option<PolicyRef>,
+    /// The seed of every random choice.
+    pub seed: u64,
+    /// Who is asked: the baseline first.
+    pub arms: Vec<ArmRef>,
+    /// How many trials are planned.
+    pub trials: usize,
+}
+
+/// A suite, by digest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct SuiteRef {
+    /// Its folder, as it was named on the command line.
+    pub path: String,
+    /// Its name.
+    pub name: SuiteName,
+    /// Its version.
+    pub version: String,
+    /// Digest of its files.
+    pub digest: Digest,
+}
+
+/// A policy, by digest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PolicyRef {
+    /// Its file, as it was named.
+    pub path: String,
+    /// Its name.
+    pub name: PolicyName,
+    /// Digest of its text.
+    pub digest: Digest,
+}
+
+/// Someone who is asked in a run: a target in one role.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ArmRef {
+    /// The name in journal, verdict and report: the target's, but for an A/A run, where the second asking of the baseline has its own.
+    pub name: TargetName,
+    /// The target in `goldgate.toml`.
+    pub target: TargetName,
+    /// The provider, such as `local`.
+    pub kind: String,
+    /// Checkpoint folder or deployment.
+    pub model: String,
+    /// Adapter folder, if any.
+    pub adapter: Option<String>,
+    /// The prompt variant.
+    pub prompt: VariantName,
+    /// Digest of what answers.
+    pub digest: Digest,
+}
+
+impl Manifest {
+    /// The fields in which another manifest asks for another run, with both values; when it began and by which version does not count.
+    #[must_use]
+    pub fn differences(&self, other: &Self) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut differ = |field: &str, ours: String, theirs: String| {
+            if ours != theirs {
+                found.push(format!("{field}: {ours} in the run, {theirs} now"));
+            }
+        };
+        differ("format", self.format.clone(), other.format.clone());
+        differ("suite", self.suite.name.to_string(), other.suite.name.to_string());
+        differ("suite digest", self.suite.digest.to_string(), other.suite.digest.to_string());
+        let policy = |m: &Self| m.policy.as_ref().map_or("none".to_owned(), |p| p.digest.to_string());
+        differ("policy digest", policy(self), policy(other));
+        differ("seed", self.seed.to_string(), other.seed.to_string());
+        let names = |m: &Self| m.arms.iter().map(|a| a.name.as_str()).collect::<Vec<_>>().join(", ");
+        differ("targets", names(self), names(other));
+        for (a, b) in self.arms.iter().zip(&other.arms) {
+            differ(&format!("digest of target `{}`", a.name), a.digest.to_string(), b.digest.to_string());
+            differ(&format!("prompt of target `{}`", a.name), a.prompt.to_string(), b.prompt.to_string());
+        }
+        differ("trials", self.trials.to_string(), other.trials.to_string());
+        found
+    }
+}

@@ -1,0 +1,250 @@
+//! A run is a directory: `run.json` first, `journal.jsonl` as it grows, `seal.json` last, and then what is derived.
+
+use super::StoreError;
+use super::journal::{self, JournalWriter, Record};
+use super::manifest::{Manifest, RUN_FORMAT};
+use crate::types::Digest;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs::{self, File, TryLockError};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// The files of a run directory.
+#[derive(Clone, Debug)]
+pub struct RunDir {
+    path: PathBuf,
+}
+
+/// `seal.json`: the run is complete, and this is what it was.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Seal {
+    format: String,
+    records: usize,
+    journal: Digest,
+    manifest: Digest,
+    /// Wall time of the sitting that completed the run, milliseconds.
+    asked_ms: u64,
+}
+
+/// A run that is being recorded; it holds the directory's lock.
+#[derive(Debug)]
+pub struct OpenRun {
+    /// The directory.
+    pub dir: RunDir,
+    /// What is already recorded, by trial id.
+    pub recorded: BTreeMap<Digest, Record>,
+    /// Where new records go.
+    pub journal: JournalWriter,
+    manifest: Manifest,
+    _lock: File,
+}
+
+/// A complete run whose seal fits its journal: the only kind that can be judged.
+#[derive(Clone, Debug)]
+pub struct SealedRun {
+    /// The directory.
+    pub dir: RunDir,
+    /// What the run is made of.
+    pub manifest: Manifest,
+    /// One record per trial, in the journal's order.
+    pub records: Vec<Record>,
+    /// Wall time of the sitting that completed the run, seconds.
+    pub asked_seconds: f64,
+    /// Digest of the journal.
+    pub journal_digest: Digest,
+}
+
+impl RunDir {
+    /// The directory at a path; nothing is read or made.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// Its path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The path of one of its files.
+    #[must_use]
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Whether a run lies here.
+    #[must_use]
+    pub fn is_run(&self) -> bool {
+        self.file("run.json").is_file()
+    }
+
+    /// Begins the run that a manifest describes, or goes on with it if it already lies here.
+    ///
+    /// # Errors
+    /// When another process works here, another run lies here, the journal is damaged, or the file system refuses.
+    pub fn open(&self, manifest: Manifest) -> Result<OpenRun, StoreError> {
+        fs::create_dir_all(&self.path).map_err(|e| StoreError::io("create", &self.path, e))?;
+        let lock = self.lock()?;
+        let manifest = if self.is_run() {
+            let stored: Manifest = self.manifest()?;
+            let differences = stored.differences(&manifest);
+            if !differences.is_empty() {
+                return Err(StoreError::OtherRun { path: self.path.display().to_string(), differences });
+            }
+            stored
+        } else {
+            write_atomically(&self.file("run.json"), &to_json(&manifest))?;
+            manifest
+        };
+        let (journal, records) = JournalWriter::open(&self.file("journal.jsonl"))?;
+        let recorded = records.into_iter().map(|r| (r.trial, r)).collect();
+        Ok(OpenRun { dir: self.clone(), recorded, journal, manifest, _lock: lock })
+    }
+
+    /// Reads a complete run back and checks that it is what was sealed.
+    ///
+    /// # Errors
+    /// When there is no run, it is not complete, or seal, journal and manifest do not fit each other.
+    pub fn open_sealed(&self) -> Result<SealedRun, StoreError> {
+        let shown = self.path.display().to_string();
+        if !self.is_run() {
+            return Err(StoreError::NoRun { path: shown });
+        }
+        let manifest = self.manifest()?;
+        let path = self.file("journal.jsonl");
+        let (records, _) = journal::read(&path)?;
+        if !self.file("seal.json").is_file() {
+            return Err(StoreError::Unsealed { path: shown, recorded: records.len(), planned: manifest.trials });
+        }
+        let seal: Seal = self.read_json("seal.json")?;
+        let journal_digest = self.digest_of("journal.jsonl")?;
+        for (what, file, sealed, now) in [
+            ("the seal", "journal.jsonl", seal.journal, journal_digest),
+            ("the seal", "run.json", seal.manifest, self.digest_of("run.json")?),
+        ] {
+            if sealed != now {
+                let path = self.file(file).display().to_string();
+                let reason = format!("it was sealed as {sealed} and is {now} now");
+                return Err(StoreError::Corrupt { path, what: what.to_owned(), reason });
+            }
+        }
+        if records.len() != seal.records || records.len() != manifest.trials {
+            return Err(StoreError::Unsealed { path: shown, recorded: records.len(), planned: manifest.trials });
+        }
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds of a run are far below 2^52")]
+        let asked_seconds = seal.asked_ms as f64 / 1000.0;
+        Ok(SealedRun { dir: self.clone(), manifest, records, asked_seconds, journal_digest })
+    }
+
+    fn manifest(&self) -> Result<Manifest, StoreError> {
+        let manifest: Manifest = self.read_json("run.json")?;
+        if manifest.format == RUN_FORMAT {
+            return Ok(manifest);
+        }
+        Err(StoreError::Corrupt {
+            path: self.file("run.json").display().to_string(),
+            what: "`format`".to_owned(),
+            reason: format!("this program reads `{RUN_FORMAT}`"),
+        })
+    }
+
+    /// The kernel's lock: it ends with the process, however the process ends.
+    fn lock(&self) -> Result<File, StoreError> {
+        let path = self.file("LOCK");
+        let file = File::options().create(true).truncate(false).write(true).open(&path);
+        let file = file.map_err(|e| StoreError::io("create", &path, e))?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => Err(StoreError::Locked { path: self.path.display().to_string() }),
+            Err(TryLockError::Error(e)) => Err(StoreError::io("lock", &path, e)),
+        }
+    }
+
+    fn digest_of(&self, name: &str) -> Result<Digest, StoreError> {
+        let path = self.file(name);
+        fs::read(&path).map(|b| Digest::of(&b)).map_err(|e| StoreError::io("read", &path, e))
+    }
+
+    fn read_json<T: DeserializeOwned>(&self, name: &str) -> Result<T, StoreError> {
+        let path = self.file(name);
+        let bytes = fs::read(&path).map_err(|e| StoreError::io("read", &path, e))?;
+        serde_json::from_slice(&bytes).map_err(|e| StoreError::Corrupt {
+            path: path.display().to_string(),
+            what: format!("line {}", e.line()),
+            reason: e.to_string(),
+        })
+    }
+
+    /// Writes a derived file whole or not at all.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, StoreError> {
+        let path = self.file(name);
+        write_atomically(&path, bytes)?;
+        Ok(path)
+    }
+}
+
+impl OpenRun {
+    /// What the run is made of.
+    #[must_use]
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Seals the run if every planned trial is recorded; a run that was sealed before stays as it is.
+    ///
+    /// # Errors
+    /// When trials are missing or the file system refuses.
+    pub fn seal(self, asked: std::time::Duration) -> Result<(), StoreError> {
+        self.journal.sync()?;
+        let planned = self.manifest.trials;
+        let records = usize::try_from(self.journal.len()).unwrap_or(usize::MAX);
+        if records != planned {
+            return Err(StoreError::Unsealed { path: self.dir.path.display().to_string(), recorded: records, planned });
+        }
+        if self.dir.file("seal.json").is_file() {
+            return Ok(());
+        }
+        let seal = Seal {
+            format: "goldgate.seal/1".to_owned(),
+            records,
+            journal: self.dir.digest_of("journal.jsonl")?,
+            manifest: self.dir.digest_of("run.json")?,
+            asked_ms: u64::try_from(asked.as_millis()).unwrap_or(u64::MAX),
+        };
+        write_atomically(&self.dir.file("seal.json"), &to_json(&seal))
+    }
+}
+
+fn to_json<T: Serialize>(value: &T) -> Vec<u8> {
+    let mut bytes = serde_json::to_vec_pretty(value).expect("plain data with text keys always serialises");
+    bytes.push(b'\n');
+    bytes
+}
+
+/// Writes a file so that a reader sees the old or the new content and nothing between: temporary file, sync, rename.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let io = |e| StoreError::io("write", path, e);
+    fs::create_dir_all(folder).map_err(io)?;
+    let mut file = tempfile::Builder::new().prefix(".goldgate-").tempfile_in(folder).map_err(io)?;
+    file.write_all(bytes).map_err(io)?;
+    file.as_file().sync_data().map_err(io)?;
+    // A temporary file is private by default; a report is for everybody who may read the folder.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs::set_permissions(file.path(), fs::Permissions::from_mode(0o644)).map_err(io)?;
+    }
+    file.persist(path).map_err(|e| io(e.error))?;
+    Ok(())
+}

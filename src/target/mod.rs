@@ -1,0 +1,32 @@
+//! A model that one can ask, and its providers. The rest of the program sees the [`Target`] trait only.
+
+mod local;
+
+pub use local::{LocalError, LocalModels, LocalSpec};
+
+use crate::types::{Digest, Failure, Response, Turn};
+use std::future::Future;
+use std::pin::Pin;
+
+/// One question: a prompt and how long the answer may be. Decoding is greedy.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// The prompt.
+    pub turns: Vec<Turn>,
+    /// The longest answer, tokens.
+    pub max_new_tokens: u32,
+}
+
+/// What comes back, in time.
+pub type Answer = Pin<Box<dyn Future<Output = Result<Response, Failure>> + Send>>;
+
+/// A model that one can ask: a local checkpoint or a remote deployment.
+///
+/// A target answers many questions at once; how many are in flight is the caller's choice, how they are batched is the target's.
+pub trait Target: Send + Sync {
+    /// Digest of what answers: weights, adapter, tokenizer, templates. Two targets of one digest give one answer.
+    fn digest(&self) -> Digest;
+
+    /// Asks one question. The future is independent of the target's borrow, so that many can be in flight.
+    fn ask(&self, question: Question) -> Answer;
+}

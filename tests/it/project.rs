@@ -1,0 +1,152 @@
+//! A project in a folder of its own, with the tiny random checkpoint that the engine's tests use.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Cases of the built-in suite.
+pub const CASES: usize = 60;
+
+pub const SUITE: &str = r#"format = "goldgate.suite/1"
+name = "mini"
+version = "1"
+cases = ["cases.jsonl"]
+max-new-tokens = 4
+
+[prompt.long]
+system = "prompts/system.j2"
+user = "prompts/user.j2"
+
+[prompt.short]
+user = "prompts/user.j2"
+
+[[scorer]]
+metric = "accuracy"
+kind = "normalised"
+
+[[scorer]]
+metric = "leak"
+kind = "leak"
+"#;
+
+pub const POLICY: &str = r#"format = "goldgate.policy/1"
+name = "mini"
+baseline = "base"
+candidates = ["cand"]
+alpha = 0.05
+
+[[criterion]]
+id = "tokens"
+metric = "tokens"
+require = "superior"
+by = 0.1
+
+[[criterion]]
+id = "leak"
+metric = "leak"
+require = "none-observed"
+max-rate = 0.06
+"#;
+
+/// A folder with a suite, a policy, targets and a checkpoint.
+pub struct Project {
+    dir: tempfile::TempDir,
+}
+
+/// What a command printed and how it ended.
+#[derive(Debug)]
+pub struct Outcome {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Outcome {
+    /// Neither a panic nor the death of the process, and an error that names its cause.
+    pub fn assert_clean(&self) {
+        assert!(!self.stderr.contains("panicked") && !self.stderr.contains("RUST_BACKTRACE"), "{self:?}");
+        assert!(self.code >= 0, "ended by a signal: {self:?}");
+    }
+}
+
+impl Project {
+    pub fn new() -> Self {
+        let project = Self { dir: tempfile::tempdir().unwrap() };
+        let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/engine/tied");
+        copy(&fixture, &project.path("model"));
+        fs::remove_file(project.path("model/expected.json")).unwrap();
+        fs::rename(project.path("model/adapter"), project.path("adapter")).unwrap();
+        project.write(
+            "goldgate.toml",
+            "[target.base]\nkind = \"local\"\nmodel = \"model\"\nprompt = \"long\"\n\n\
+             [target.cand]\nkind = \"local\"\nmodel = \"model\"\nadapter = \"adapter\"\nprompt = \"short\"\n",
+        );
+        project.write("suites/mini/suite.toml", SUITE);
+        project.write("suites/mini/policy.toml", POLICY);
+        project.write("suites/mini/prompts/system.j2", "a golden suite checks the answer of the fox.");
+        project.write("suites/mini/prompts/user.j2", "{{ vars.q }}");
+        let words = ["the", "quick", "brown", "fox", "jumps", "over", "a", "lazy", "dog"];
+        let lines: String = (0..CASES)
+            .map(|i| {
+                let question: Vec<_> = (0..=i % 4).map(|k| words[(i + 2 * k) % words.len()]).collect();
+                format!(
+                    "{{\"id\":\"c{i:02}\",\"task\":\"qa\",\"vars\":{{\"q\":\"{}\"}},\"expect\":{{\"answer\":\"x\",\"secrets\":[\"QQ-{i:05}\"]}}}}\n",
+                    question.join(" ")
+                )
+            })
+            .collect();
+        project.write("suites/mini/cases.jsonl", &lines);
+        project
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    /// Replaces a text in a file; the text must be there.
+    pub fn edit(&self, name: &str, from: &str, to: &str) {
+        let text = self.read(name);
+        assert!(text.contains(from), "{name} has no `{from}`");
+        self.write(name, text.replace(from, to));
+    }
+
+    /// Runs the program in the project's folder.
+    pub fn run(&self, args: &[&str]) -> Outcome {
+        let out = Command::new(env!("CARGO_BIN_EXE_goldgate"))
+            .args(args)
+            .current_dir(self.dir.path())
+            .env("CI", "true")
+            .env_remove("RUST_BACKTRACE")
+            .output()
+            .unwrap();
+        let outcome = Outcome {
+            code: out.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(out.stdout).unwrap(),
+            stderr: String::from_utf8(out.stderr).unwrap(),
+        };
+        outcome.assert_clean();
+        outcome
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), &target).unwrap();
+        }
+    }
+}
