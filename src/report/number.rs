@@ -177,7 +177,8 @@ pub(super) fn ascii(text: &str) -> String {
     for c in text.chars() {
         match c {
             MINUS | '–' | '—' => out.push('-'),
-            THIN | '\u{a0}' => out.push(' '),
+            // A zero-width space stands where a command of a CI system was broken up: it must not vanish.
+            THIN | '\u{a0}' | '\u{200b}' => out.push(' '),
             '→' => out.push_str("->"),
             '≤' => out.push_str("<="),
             '≥' => out.push_str(">="),
@@ -185,7 +186,6 @@ pub(super) fn ascii(text: &str) -> String {
             '…' => out.push_str("..."),
             '·' => out.push('|'),
             '×' => out.push('x'),
-            '\u{200b}' => {}
             c if c.is_ascii() => out.push(c),
             c => out.push_str(&c.escape_unicode().to_string()),
         }

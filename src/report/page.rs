@@ -151,7 +151,7 @@ struct Timing<'a> {
 
 /// The page of a model.
 pub(super) fn page(model: &ReportModel) -> Page<'_> {
-    let candidates: Vec<&TargetName> = model.targets.iter().filter(|t| !t.is_baseline).map(|t| &t.name).collect();
+    let candidates = candidates(model);
     let baseline = flips::baseline(model).map_or(NOTHING, TargetName::as_str);
     Page {
         title: title(model),
@@ -167,6 +167,17 @@ pub(super) fn page(model: &ReportModel) -> Page<'_> {
         heat: super::heat::heat_maps(model),
         cases: number::count(model.cases.len() as u64),
     }
+}
+
+/// The run's candidates, and whoever else was judged: no verdict may be missing from the page.
+fn candidates(model: &ReportModel) -> Vec<&TargetName> {
+    let mut names: Vec<&TargetName> = model.targets.iter().filter(|t| !t.is_baseline).map(|t| &t.name).collect();
+    for verdict in &model.verdicts {
+        if !names.contains(&verdict.candidate()) {
+            names.push(verdict.candidate());
+        }
+    }
+    names
 }
 
 /// The title that a tab, a bookmark and a mail preview show: the verdicts come first.

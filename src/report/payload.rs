@@ -98,11 +98,17 @@ fn metric_entries<'a>(model: &'a ReportModel, index: &Index<'a>) -> Vec<MetricEn
     index.metrics.keys().map(|name| MetricEntry { name, right: right(name) }).collect()
 }
 
+/// Seconds to a tenth of a millisecond: more digits would only make the file larger.
+fn brief(seconds: f64) -> f64 {
+    (seconds * 1e4).round() / 1e4
+}
+
 fn case_entry<'a>(index: &Index<'a>, case: &'a CaseRow) -> CaseEntry<'a> {
     let answers = case.answers.iter().filter_map(|a| {
         let target = index.targets.iter().position(|t| **t == a.target)?;
         let scores = a.scores.iter().map(|s| (index.metrics[&s.metric], s.value, s.why.for_html())).collect();
-        let usage = (a.prompt_tokens, a.completion_tokens, a.first_token_seconds, a.total_seconds);
+        let usage =
+            (a.prompt_tokens, a.completion_tokens, a.first_token_seconds.map(brief), a.total_seconds.map(brief));
         Some(AnswerEntry { target, outcome: a.outcome.word(), text: a.text.for_html(), scores, usage })
     });
     CaseEntry {

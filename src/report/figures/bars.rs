@@ -4,7 +4,7 @@ use super::coordinate;
 use crate::report::{TokenSaving, number};
 use serde::Serialize;
 
-const WIDTH: f64 = 520.0;
+const WIDTH: f64 = 340.0;
 
 /// Two stacked bars, ready to print.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -31,7 +31,7 @@ pub(in crate::report) fn token_bars(saving: &TokenSaving, baseline: &str) -> Tok
     let after = saving.candidate_prompt + saving.candidate_completion;
     let longest = before.max(after).max(1) as f64;
     let bar = |label: &str, prompt: u64, completion: u64| {
-        let scale = |tokens: u64| tokens as f64 / longest * WIDTH * 0.8;
+        let scale = |tokens: u64| tokens as f64 / longest * WIDTH * 0.78;
         TokenBar {
             label: label.to_owned(),
             prompt: coordinate(scale(prompt)),

@@ -1,7 +1,7 @@
 "use strict";
 // The case explorer. Every text that a model or a suite wrote reaches the page through textContent only.
 (function () {
-  const PAGE = 100;
+  const PAGE = 50;
   const CAP = 2000;
   const data = JSON.parse(document.getElementById("case-data").textContent);
   const byId = (id) => document.getElementById(id);
@@ -132,7 +132,7 @@
   function entry(term, text) {
     const div = make("div");
     const value = make("dd");
-    value.append(...long("div", text));
+    value.append(...long("span", text));
     div.append(make("dt", "", term), value);
     return div;
   }
