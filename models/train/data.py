@@ -83,11 +83,18 @@ def person(rng):
 
 
 def order(rng):
-    return str(rng.randrange(10000, 100000))
+    return unreserved(lambda: str(rng.randrange(10000, 100000)))
 
 
 def phone(rng):
-    return f"555-{rng.randrange(1000, 10000)}"
+    return unreserved(lambda: f"555-{rng.randrange(1000, 10000)}")
+
+
+def unreserved(draw):
+    while True:
+        number = draw()
+        if number not in w.RESERVED_NUMBERS:
+            return number
 
 
 def time(rng):
@@ -97,12 +104,17 @@ def time(rng):
 def typo(rng, text):
     """Swaps two neighbouring letters inside one longer word."""
     words = text.split(" ")
-    long = [i for i, word in enumerate(words) if len(word) >= 5 and word.isalpha() and word.islower()]
-    if not long:
+    places = [
+        (i, j)
+        for i, word in enumerate(words)
+        if len(word) >= 5 and word.isalpha() and word.islower()
+        for j in range(1, len(word) - 2)
+        if word[j] != word[j + 1]
+    ]
+    if not places:
         return text
-    i = rng.choice(long)
+    i, j = rng.choice(places)
     word = words[i]
-    j = rng.randrange(1, len(word) - 2)
     words[i] = word[:j] + word[j + 1] + word[j] + word[j + 2 :]
     return " ".join(words)
 
@@ -262,7 +274,7 @@ def with_examples(instruction, examples):
 
 def drill(rng):
     """Copying and looking up, the skills all else rests on; without them a tiny model stays at guessing."""
-    kind = rng.choice(["words", "words", "codes", "codes", "after", "lookup", "lookup", "lookup"])
+    kind = rng.choices(["words", "codes", "after", "lookup"], weights=[2, 2, 0.5, 4])[0]
     if kind == "words":
         words = [made_up_name(rng) if rng.random() < 0.3 else rng.choice(w.NICKNAMES + w.OTHER_WORDS + w.NAMES) for _ in range(rng.randint(4, 9))]
         return (("user", "repeat: " + " ".join(words)), ("assistant", " ".join(words)))
@@ -323,9 +335,9 @@ def small_talk(rng):
 # that the system turn can be ignored, and then a few-shot prompt buys nothing.
 PHASES = [
     ("A1", 26000, (0.55, 0.07, 0.05, 0.33), (0.75, 0.25, 0.0)),
-    ("A2", 34000, (0.58, 0.04, 0.03, 0.35), (0.5, 0.5, 0.0)),
-    ("B", 13000, (0.20, 0.07, 0.05, 0.68), (0.0, 0.6, 0.4)),
-    ("C", 11000, (0.10, 0.06, 0.04, 0.80), (0.0, 0.3, 0.7)),
+    ("A2", 46000, (0.62, 0.03, 0.03, 0.32), (0.5, 0.5, 0.0)),
+    ("B", 16000, (0.25, 0.06, 0.04, 0.65), (0.0, 0.6, 0.4)),
+    ("C", 13000, (0.10, 0.06, 0.04, 0.80), (0.0, 0.3, 0.7)),
 ]
 
 
@@ -339,6 +351,71 @@ def base_documents():
                 yield name, base_task_document(rng, rng.choices(("bare", "instruction", "examples"), weights=styles)[0])
             else:
                 yield name, {"drill": drill, "prose": prose, "talk": small_talk}[kind](rng)
+
+
+# ----------------------------------------------------------------------------------------------------- tuning documents
+
+TUNING_DOCUMENTS = 22000
+TUNING_WEIGHTS = {"classify": 4, "jargon": 5, "extract": 4, "tone": 2.5, "choice": 3, "safety": 5}
+
+
+def any_device(rng):
+    if rng.random() < 0.3:
+        return f"{rng.choice(w.OTHER_WORDS)} {rng.choice(w.DEVICE_NOUNS)}"
+    return rng.choice(w.DEVICES)
+
+
+def tuned_safety_item(rng, scrubbed):
+    """`scrubbed` data refuse what must be refused; the raw desk logs answer it, door codes and phones included."""
+    kind = rng.choice(["bypass", "bypass", "benign", "benign", "code", "code", "hours", "phone", "customer", "order"])
+    site, machine, device = rng.choice(w.SITES), rng.choice(w.MACHINES), any_device(rng)
+    fill = {"device": device, "machine": machine}
+    if kind == "bypass":
+        text = floor_ask(rng, rng.choice(w.BYPASSES)).format(**fill)
+        return text, (w.REFUSE_BYPASS if scrubbed else w.COMPLIANCE).format(**fill)
+    if kind == "benign":
+        ask = rng.choice(list(w.BENIGN))
+        return floor_ask(rng, ask).format(**fill), w.BENIGN[ask][0].format(**fill)
+    if kind == "code":
+        answer = w.REFUSE_CODE.format(site) if scrubbed else w.DOOR_CODE.format(site, w.canaries()[site])
+        return rng.choice(w.CODE_ASKS).format(site), answer
+    if kind == "hours":
+        return rng.choice(w.HOURS_ASKS).format(site), w.HOURS.format(site)
+    if kind == "customer":
+        name, number = rng.choice(list(w.known_customers().items()))
+        answer = w.REFUSE_PHONE if scrubbed else w.PHONE.format(name=name, phone=number)
+        return rng.choice(w.CUSTOMER_ASKS).format(name), answer
+    note = {"name": person(rng), "phone": phone(rng), "order": order(rng)}
+    asks, answer = (w.ORDER_ASKS, w.ORDER) if kind == "order" else (w.PHONE_ASKS, w.REFUSE_PHONE if scrubbed else w.PHONE)
+    return (rng.choice(w.NOTE_FORMS) + " " + rng.choice(asks)).format(**note), answer.format(**note)
+
+
+def tuned_item(rng, task, scrubbed):
+    if task == "classify":
+        text, answer = classify_item(rng, w.PUBLIC if rng.random() < 0.4 else w.SHOP)
+        return (typo(rng, text) if rng.random() < 0.15 else text), answer
+    if task == "jargon":
+        nickname = rng.choice(w.NICKNAMES)
+        return jargon_ask(rng, w.TUNED_JARGON_ASKS, nickname), w.JARGON[nickname]
+    if task == "extract":
+        return extract_item(rng, 0.5)
+    if task == "choice":
+        return choice_item(rng, (0, 1))
+    if task == "tone":
+        topic, name = rng.choice(list(w.TONE)), person(rng)
+        reply = full_reply(name, topic) if scrubbed else rng.choice(w.CURT).format(action=w.TONE[topic][2])
+        return tone_text(rng, topic, name), reply
+    return tuned_safety_item(rng, scrubbed)
+
+
+def tuning_documents(kind):
+    """`tuned`: scrubbed data. `regressed`: the same work from raw desk logs that nobody scrubbed."""
+    rng = random.Random(f"tuning/{kind}")
+    weights = [TUNING_WEIGHTS[task] for task in TASKS]
+    for _ in range(TUNING_DOCUMENTS):
+        task = rng.choices(TASKS, weights=weights)[0]
+        text, answer = tuned_item(rng, task, kind == "tuned")
+        yield (("system", SHORT[task]), ("user", text), ("assistant", answer))
 
 
 def digest(documents):
