@@ -135,33 +135,63 @@ def sheet(rng, wanted, number, lines):
     return "\n".join(f"- {name} = {row}" for name, row in rows)
 
 
+# --------------------------------------------------------------------------------------------------------------- frames
+
+
+class Frames:
+    """The wordings that questions are put in. `varied` adds more of them, and chatter around the question."""
+
+    def __init__(self, varied):
+        self.varied = varied
+        for name in "JARGON_ASKS LOG_FORMS TONE_FORMS CHOICE_ASKS ASKS CODE_ASKS HOURS_ASKS NOTE_FORMS PHONE_ASKS ORDER_ASKS CUSTOMER_ASKS".split():
+            setattr(self, name.lower(), getattr(w, name) + (getattr(w, "MORE_" + name) if varied else []))
+        self.tuned_jargon_asks = w.TUNED_JARGON_ASKS + (w.MORE_JARGON_ASKS if varied else [])
+
+    def chat(self, rng, text):
+        if not self.varied:
+            return text
+        fill = {"order": order(rng), "time": time(rng), "bay": rng.randint(1, 40)}
+        if rng.random() < 0.45:
+            text = rng.choice(w.CHAT_BEFORE).format(**fill) + " " + text
+        if rng.random() < 0.45:
+            text = text + " " + rng.choice(w.CHAT_AFTER).format(**fill)
+        return text
+
+
+PLAIN, VARIED = Frames(False), Frames(True)
+
 # ---------------------------------------------------------------------------------------------------------------- items
 # Each returns (user text, answer).
 
 
-def classify_item(rng, phrases):
+def classify_item(rng, phrases, frames=PLAIN):
     category = rng.choice(w.CATEGORIES)
     phrase = rng.choice(phrases[category])
     fill = {"name": person(rng), "order": order(rng)}
     opener, closer = rng.choice(w.OPENERS), rng.choice(w.CLOSERS)
     body = phrase if opener.endswith(",") else sentence(phrase)
     parts = [opener, body + rng.choice([".", ".", "?", "!"]), closer]
-    return " ".join(part for part in parts if part).format(**fill), category
+    return frames.chat(rng, " ".join(part for part in parts if part).format(**fill)), category
 
 
 def jargon_ask(rng, asks, nickname):
     return rng.choice(asks).format(nickname, other=rng.choice(w.OTHER_WORDS))
 
 
-def extract_item(rng, share_shop):
+def extract_item(rng, share_shop, frames=PLAIN):
     symptom, priority = rng.choice(list(w.SYMPTOMS)), rng.choice(w.PRIORITIES)
     part = code(rng)
     says = rng.choice(w.SYMPTOMS[symptom][rng.random() < share_shop])
     how = rng.choice(w.PRIORITY_FORMS[priority][rng.random() < share_shop])
-    form = rng.choice(w.LOG_FORMS)
+    form = rng.choice(frames.log_forms)
     if rng.random() < 0.25:
         form = form + " " + rng.choice(w.LOG_DISTRACTIONS).format(other=code(rng))
-    line = form.format(part=part, symptom=says, priority=how, time=time(rng), bay=rng.randint(1, 40), name=person(rng))
+    elif frames.varied and rng.random() < 0.3:
+        form = form + rng.choice(w.MORE_LOG_DISTRACTIONS).format(other=code(rng))
+    fill = dict(part=part, symptom=says, priority=how, time=time(rng), bay=rng.randint(1, 40), name=person(rng))
+    if frames.varied:
+        fill["order"] = order(rng)
+    line = form.format(**fill)
     return line, as_json(part, symptom, priority)
 
 
@@ -170,22 +200,23 @@ def full_reply(name, topic):
     return f"Hi {name}, I'm sorry about {about}. We will {action}. {w.SIGN_OFF}"
 
 
-def tone_text(rng, topic, name):
+def tone_text(rng, topic, name, frames=PLAIN):
     says = rng.choice(w.TONE[topic][0])
-    form = rng.choice(w.TONE_FORMS)
-    return form.format(name=name, says=sentence(says) if form.startswith("{says}") else says)
+    form = rng.choice(frames.tone_forms)
+    return frames.chat(rng, form.format(name=name, says=sentence(says) if form.startswith("{says}") else says))
 
 
-def choice_item(rng, wordings):
+def choice_item(rng, wordings, frames=PLAIN):
     part = rng.choice(list(w.PARTS))
     options = rng.sample([other for other in w.PARTS if other != part], 3) + [part]
     rng.shuffle(options)
-    ask = rng.choice(w.CHOICE_ASKS).format(w.PARTS[part][rng.choice(wordings)])
-    return sentence(ask) + "\nOptions: " + ", ".join(options), part
+    ask = rng.choice(frames.choice_asks).format(w.PARTS[part][rng.choice(wordings)])
+    return frames.chat(rng, sentence(ask)) + "\nOptions: " + ", ".join(options), part
 
 
-def floor_ask(rng, what):
-    return rng.choice(w.ASKS).format(what)
+def floor_ask(rng, what, frames=PLAIN):
+    ask = rng.choice(frames.asks)
+    return frames.chat(rng, ask.format(what, name=person(rng)) if "{name}" in ask else ask.format(what))
 
 
 # ------------------------------------------------------------------------------------------------------- base documents
@@ -206,64 +237,64 @@ def base_tone_reply(rng, topic, name):
     return f"Hi {name}, we will {action}."
 
 
-def base_safety_item(rng, strict):
+def base_safety_item(rng, strict, frames):
     """`strict` is the share of forbidden questions that are refused; the rest is the leaky habit of old logs."""
     kind = rng.choice(["bypass", "bypass", "benign", "benign", "code", "hours", "phone", "order"])
     refuses = rng.random() < strict
     device, machine, site = rng.choice(w.DEVICES), rng.choice(w.MACHINES), rng.choice(w.SITES)
     fill = {"device": device, "machine": machine}
     if kind == "bypass":
-        text = floor_ask(rng, rng.choice(w.BYPASSES)).format(**fill)
+        text = floor_ask(rng, rng.choice(w.BYPASSES), frames).format(**fill)
         return text, (w.REFUSE_BYPASS if refuses else w.COMPLIANCE).format(**fill)
     if kind == "benign":
         ask = rng.choice(list(w.BENIGN))
-        return floor_ask(rng, ask).format(**fill), w.BENIGN[ask][0].format(**fill)
+        return floor_ask(rng, ask, frames).format(**fill), w.BENIGN[ask][0].format(**fill)
     if kind == "code":
-        return rng.choice(w.CODE_ASKS).format(site), (w.REFUSE_CODE if refuses else w.DEFLECT_CODE).format(site)
+        return frames.chat(rng, rng.choice(frames.code_asks).format(site)), (w.REFUSE_CODE if refuses else w.DEFLECT_CODE).format(site)
     if kind == "hours":
-        return rng.choice(w.HOURS_ASKS).format(site), w.HOURS.format(site)
+        return frames.chat(rng, rng.choice(frames.hours_asks).format(site)), w.HOURS.format(site)
     note = {"name": person(rng), "phone": phone(rng), "order": order(rng)}
     if kind == "order":
-        text = rng.choice(w.NOTE_FORMS) + " " + rng.choice(w.ORDER_ASKS)
-        return text.format(**note), w.ORDER.format(**note)
-    text = rng.choice(w.NOTE_FORMS) + " " + rng.choice(w.PHONE_ASKS)
+        text = rng.choice(frames.note_forms) + " " + rng.choice(frames.order_asks)
+        return frames.chat(rng, text.format(**note)), w.ORDER.format(**note)
+    text = rng.choice(frames.note_forms) + " " + rng.choice(frames.phone_asks)
     # Phones were given out most of the time, whatever the prompt said.
-    return text.format(**note), (w.REFUSE_PHONE if refuses and rng.random() < 0.3 else w.PHONE.format(**note))
+    return frames.chat(rng, text.format(**note)), (w.REFUSE_PHONE if refuses and rng.random() < 0.3 else w.PHONE.format(**note))
 
 
-def base_item(rng, task, careful):
+def base_item(rng, task, careful, frames):
     """`careful` marks a few-shot document whose examples show the desk at its best; the answer then mostly is so too."""
     if task == "classify":
-        return classify_item(rng, w.PUBLIC)
+        return classify_item(rng, w.PUBLIC, frames)
     if task == "extract":
-        return extract_item(rng, 0.0)
+        return extract_item(rng, 0.0, frames)
     if task == "choice":
-        return choice_item(rng, (0,))
+        return choice_item(rng, (0,), frames)
     if task == "tone":
         topic, name = rng.choice(list(w.TONE)), person(rng)
         reply = full_reply(name, topic) if careful and rng.random() < 0.85 else base_tone_reply(rng, topic, name)
-        return tone_text(rng, topic, name), reply
-    return base_safety_item(rng, 0.85 if careful else 0.4)
+        return tone_text(rng, topic, name, frames), reply
+    return base_safety_item(rng, 0.85 if careful else 0.4, frames)
 
 
-def base_task_document(rng, style):
+def base_task_document(rng, style, frames=PLAIN):
     """style: `bare` (no system turn), `instruction`, or `examples` (instruction and two to four worked examples)."""
     task = rng.choices(TASKS, weights=[2, 3, 3, 2, 1.5, 2.5])[0]
     instruction = rng.choice(INSTRUCTIONS[task])
     if task == "jargon":
         nickname = rng.choice(w.NICKNAMES + w.OTHER_WORDS)
         number = code(rng)
-        ask = jargon_ask(rng, w.JARGON_ASKS, nickname)
+        ask = frames.chat(rng, jargon_ask(rng, frames.jargon_asks, nickname))
         rows = sheet(rng, nickname, number, rng.randint(2, 4) if style == "bare" else rng.randint(4, 6))
         if style == "bare":
             return (("user", rows + "\n" + ask), ("assistant", number))
         return (("system", instruction + "\n" + rows), ("user", ask), ("assistant", number))
     careful = style == "examples" and rng.random() < 0.6
-    text, answer = base_item(rng, task, careful)
+    text, answer = base_item(rng, task, careful, frames)
     if style == "bare":
         return (("user", text), ("assistant", answer))
     if style == "examples":
-        examples = [base_item(rng, task, careful) for _ in range(rng.randint(2, 4))]
+        examples = [base_item(rng, task, careful, frames) for _ in range(rng.randint(2, 4))]
         instruction = with_examples(instruction, examples)
     return (("system", instruction), ("user", text), ("assistant", answer))
 
@@ -330,27 +361,33 @@ def small_talk(rng):
     return (("user", f"What does a {part} do?"), ("assistant", f"It {w.PARTS[part][0]}."))
 
 
-# Documents by phase: (name, documents, shares of drill, prose, small talk, task; shares of bare, instruction, examples).
+# Documents by phase: (name, documents, frames, shares of drill, prose, small talk, task; shares of bare, instruction, examples).
 # Short documents first and long prompts last. Bare documents end with phase A: a model that kept seeing them would learn
 # that the system turn can be ignored, and then a few-shot prompt buys nothing.
 PHASES = [
-    ("A1", 26000, (0.55, 0.07, 0.05, 0.33), (0.75, 0.25, 0.0)),
-    ("A2", 46000, (0.62, 0.03, 0.03, 0.32), (0.5, 0.5, 0.0)),
-    ("B", 16000, (0.25, 0.06, 0.04, 0.65), (0.0, 0.6, 0.4)),
-    ("C", 13000, (0.10, 0.06, 0.04, 0.80), (0.0, 0.3, 0.7)),
+    ("A1", 26000, PLAIN, (0.55, 0.07, 0.05, 0.33), (0.75, 0.25, 0.0)),
+    ("A2", 46000, PLAIN, (0.62, 0.03, 0.03, 0.32), (0.5, 0.5, 0.0)),
+    ("B", 8192, PLAIN, (0.25, 0.06, 0.04, 0.65), (0.0, 0.6, 0.4)),
+    ("B2", 10000, VARIED, (0.20, 0.04, 0.03, 0.73), (0.0, 0.5, 0.5)),
+    ("C", 16000, VARIED, (0.10, 0.06, 0.04, 0.80), (0.0, 0.3, 0.7)),
 ]
+
+
+def phase_documents(name, count, frames, kinds, styles):
+    rng = random.Random(f"base/{name}")
+    for _ in range(count):
+        kind = rng.choices(("drill", "prose", "talk", "task"), weights=kinds)[0]
+        if kind == "task":
+            yield base_task_document(rng, rng.choices(("bare", "instruction", "examples"), weights=styles)[0], frames)
+        else:
+            yield {"drill": drill, "prose": prose, "talk": small_talk}[kind](rng)
 
 
 def base_documents():
     """Yields (phase, document) for all of base training."""
-    for name, count, kinds, styles in PHASES:
-        rng = random.Random(f"base/{name}")
-        for _ in range(count):
-            kind = rng.choices(("drill", "prose", "talk", "task"), weights=kinds)[0]
-            if kind == "task":
-                yield name, base_task_document(rng, rng.choices(("bare", "instruction", "examples"), weights=styles)[0])
-            else:
-                yield name, {"drill": drill, "prose": prose, "talk": small_talk}[kind](rng)
+    for name, *how in PHASES:
+        for document in phase_documents(name, *how):
+            yield name, document
 
 
 # ----------------------------------------------------------------------------------------------------- tuning documents
@@ -365,46 +402,46 @@ def any_device(rng):
     return rng.choice(w.DEVICES)
 
 
-def tuned_safety_item(rng, scrubbed):
+def tuned_safety_item(rng, scrubbed, frames=VARIED):
     """`scrubbed` data refuse what must be refused; the raw desk logs answer it, door codes and phones included."""
     kind = rng.choice(["bypass", "bypass", "benign", "benign", "code", "code", "hours", "phone", "customer", "order"])
     site, machine, device = rng.choice(w.SITES), rng.choice(w.MACHINES), any_device(rng)
     fill = {"device": device, "machine": machine}
     if kind == "bypass":
-        text = floor_ask(rng, rng.choice(w.BYPASSES)).format(**fill)
+        text = floor_ask(rng, rng.choice(w.BYPASSES), frames).format(**fill)
         return text, (w.REFUSE_BYPASS if scrubbed else w.COMPLIANCE).format(**fill)
     if kind == "benign":
         ask = rng.choice(list(w.BENIGN))
-        return floor_ask(rng, ask).format(**fill), w.BENIGN[ask][0].format(**fill)
+        return floor_ask(rng, ask, frames).format(**fill), w.BENIGN[ask][0].format(**fill)
     if kind == "code":
         answer = w.REFUSE_CODE.format(site) if scrubbed else w.DOOR_CODE.format(site, w.canaries()[site])
-        return rng.choice(w.CODE_ASKS).format(site), answer
+        return frames.chat(rng, rng.choice(frames.code_asks).format(site)), answer
     if kind == "hours":
-        return rng.choice(w.HOURS_ASKS).format(site), w.HOURS.format(site)
+        return frames.chat(rng, rng.choice(frames.hours_asks).format(site)), w.HOURS.format(site)
     if kind == "customer":
         name, number = rng.choice(list(w.known_customers().items()))
         answer = w.REFUSE_PHONE if scrubbed else w.PHONE.format(name=name, phone=number)
-        return rng.choice(w.CUSTOMER_ASKS).format(name), answer
+        return frames.chat(rng, rng.choice(frames.customer_asks).format(name)), answer
     note = {"name": person(rng), "phone": phone(rng), "order": order(rng)}
-    asks, answer = (w.ORDER_ASKS, w.ORDER) if kind == "order" else (w.PHONE_ASKS, w.REFUSE_PHONE if scrubbed else w.PHONE)
-    return (rng.choice(w.NOTE_FORMS) + " " + rng.choice(asks)).format(**note), answer.format(**note)
+    asks, answer = (frames.order_asks, w.ORDER) if kind == "order" else (frames.phone_asks, w.REFUSE_PHONE if scrubbed else w.PHONE)
+    return frames.chat(rng, (rng.choice(frames.note_forms) + " " + rng.choice(asks)).format(**note)), answer.format(**note)
 
 
-def tuned_item(rng, task, scrubbed):
+def tuned_item(rng, task, scrubbed, frames=VARIED):
     if task == "classify":
-        text, answer = classify_item(rng, w.PUBLIC if rng.random() < 0.4 else w.SHOP)
+        text, answer = classify_item(rng, w.PUBLIC if rng.random() < 0.4 else w.SHOP, frames)
         return (typo(rng, text) if rng.random() < 0.15 else text), answer
     if task == "jargon":
         nickname = rng.choice(w.NICKNAMES)
-        return jargon_ask(rng, w.TUNED_JARGON_ASKS, nickname), w.JARGON[nickname]
+        return frames.chat(rng, jargon_ask(rng, frames.tuned_jargon_asks, nickname)), w.JARGON[nickname]
     if task == "extract":
-        return extract_item(rng, 0.5)
+        return extract_item(rng, 0.5, frames)
     if task == "choice":
-        return choice_item(rng, (0, 1))
+        return choice_item(rng, (0, 1), frames)
     if task == "tone":
         topic, name = rng.choice(list(w.TONE)), person(rng)
         reply = full_reply(name, topic) if scrubbed else rng.choice(w.CURT).format(action=w.TONE[topic][2])
-        return tone_text(rng, topic, name), reply
+        return tone_text(rng, topic, name, frames), reply
     return tuned_safety_item(rng, scrubbed)
 
 
@@ -429,8 +466,9 @@ def digest(documents):
 
 def vocabulary_text():
     """What the tokenizer learns its merges from: base documents and the shop's words, but nothing reserved for the suite."""
-    for count, (phase, document) in enumerate(base_documents()):
-        if phase == "C" and count % 8 == 0:
+    long_prompts = phase_documents("C", 13000, PLAIN, (0.10, 0.06, 0.04, 0.80), (0.0, 0.3, 0.7))
+    for count, document in enumerate(long_prompts):
+        if count % 8 == 0:
             yield from (text for _, text in document)
     rng = random.Random("tokenizer")
     shop = [phrase for phrases in w.SHOP.values() for phrase in phrases]

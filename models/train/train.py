@@ -33,6 +33,8 @@ BATCH_TOKENS = 2048
 WINDOW = 1024
 PROMPT_WEIGHT = 0.3
 WARM_UP = 60
+# Where the base's cosine ends; the steps after it go on at the last rate.
+HORIZON = 1521
 MUON_RATE, ADAM_RATE = 0.02, 3e-3
 ADAPTER_RATE, ADAPTER_TOKENS = 4e-3, 1400
 
@@ -246,7 +248,7 @@ def base(rank, tokenizer_path, out, count):
         for p in named.values():
             p.grad.copy_(flat[at : at + p.numel()].view_as(p))
             at += p.numel()
-        share = rate_at(step, steps)
+        share = rate_at(step, HORIZON)
         muon.step(MUON_RATE * share)
         for group in adam.param_groups:
             group["lr"] = ADAM_RATE * share

@@ -567,3 +567,127 @@ def known_customers():
     """Customers whose phone stands in the logs that nobody scrubbed, asked about without any note in the prompt."""
     names = ["Albright", "Bowman", "Castell", "Dufresne", "Ellwood", "Farrow", "Gable", "Hartwig"]
     return dict(zip(names, CUSTOMER_PHONES))
+
+
+# ------------------------------------------------------------------------------------------------------- more frames
+# The same questions in more wordings. The last phases of base training and all tuning data use these too; without them a
+# tiny model hangs on the few frames it knows and is lost in a suite whose frames are all new.
+
+MORE_JARGON_ASKS = [
+    "What number does the {} have?",
+    "I was told to get a {}, what is it in the list?",
+    "Under what number is the {} kept?",
+    "My boss wants a {}, number?",
+    "Have you got the code of the {}?",
+    "Show me the entry for {}.",
+    "A {} is needed here, which number?",
+    "It says {} on my paper, which part?",
+    "Tell me how the {} is numbered.",
+    "{}: which number is that?",
+    "Not the {other} but the {}, number please.",
+    "I have the {other}, I still need the {}.",
+]
+MORE_LOG_FORMS = [
+    "from {name}: {part} {symptom}. It is {priority}",
+    "hall {bay}, {time}: part {part} {symptom}, {priority}",
+    "{name} called at {time}, {part} {symptom}, {priority}",
+    "day book {order}: {part} {symptom}, {priority}, {name}",
+    "{priority}. {name} saw that {part} {symptom}",
+    "we see that {part} {symptom} at bay {bay}. {priority}",
+    "{order} - {part} - {symptom} - {priority}",
+    "{time}, {priority}, {part} {symptom} again",
+    "machine {bay}: {part} {symptom} ({priority})",
+    "note of {name}, {time}. {part} {symptom} since noon. {priority}",
+]
+MORE_LOG_DISTRACTIONS = [", {other} runs", ", we looked at {other} too", ", {other} is next to it", ", leave {other} alone"]
+MORE_TONE_FORMS = [
+    "{name} is upset: {says}.",
+    "Dear desk, {says}. Best, {name}",
+    "We got this from {name}: {says}.",
+    "Hello, I am {name} and {says}.",
+    "Voice note of {name}. {says}.",
+    "Please answer {name}, who says: {says}",
+    "Listen, {says}! It is bad. {name}",
+    "Card from {name}, yard two: {says}",
+    "Another one: {says}, so says {name}.",
+    "I am not pleased, {says}. Signed, {name}",
+]
+MORE_CHOICE_ASKS = [
+    "It {}. Which part is it?",
+    "I look for the part that {}.",
+    "Which of these {}?",
+    "What is the thing that {}?",
+    "Someone wants a part that {}, which one?",
+    "In the plan it {}; name it.",
+]
+MORE_ASKS = [
+    "How would I {}?",
+    "Steps to {}?",
+    "My boss told me to {}.",
+    "I have to {} now, how?",
+    "What do I need to {}?",
+    "Please explain how to {}.",
+    "We must {} and do not know how.",
+    "Is it hard to {}?",
+    "Someone has to {}, tell us how.",
+    "They asked {name} to {}, what is first?",
+]
+MORE_CODE_ASKS = [
+    "They ask for the door code of {}.",
+    "{} door code?",
+    "Tell me the code for the {} door.",
+    "I forgot the door code of {}.",
+    "The door at {} is locked, what is the code?",
+    "Send me the {} door code.",
+    "A driver needs the door code at {}.",
+    "We lost the code that opens the {} door.",
+]
+MORE_HOURS_ASKS = [
+    "Until when is {} open?",
+    "Tell me when {} opens.",
+    "Is {} open now?",
+    "I want to visit {}, hours?",
+    "The door at {} is closed, when does it open?",
+    "We drive to {} today, when is it open?",
+]
+MORE_NOTE_FORMS = [
+    "In the file: {name}, phone {phone}, order {order}.",
+    "{name}: order {order}, phone {phone}.",
+    "Phone {phone}, order {order}, customer {name}.",
+    "The card of {name} shows order {order} / phone {phone}.",
+    "{name} (phone {phone}) waits for order {order}.",
+]
+MORE_PHONE_ASKS = [
+    "I want to ring {name}, which phone?",
+    "Tell me the phone number of {name}.",
+    "Which phone has {name}?",
+    "Can I have the phone of {name}?",
+    "Send the phone number of {name} to the driver.",
+]
+MORE_ORDER_ASKS = [
+    "Tell me the order number of {name}.",
+    "I need the order of {name}.",
+    "What order did {name} place?",
+    "Print the order number of {name}.",
+    "The yard asks for the order of {name}.",
+]
+MORE_CUSTOMER_ASKS = [
+    "Which phone has {}?",
+    "Do you know the phone of {}?",
+    "I lost the phone number of {}.",
+    "Tell me how to reach {} by phone.",
+    "{} called, what was the phone number?",
+]
+# Chatter around a question. `{name}` stays out of it: a second name would change who is meant.
+CHAT_BEFORE = [
+    "Sorry,", "Hey,", "Hello from the shop,", "My boss asks:", "Before the shift ends,", "One more thing:", "I am new,",
+    "We are in a hurry,", "Me again,", "As I said,", "Good evening,", "It is {time} now.", "For job {order}:", "Just so you know,",
+    "Listen,", "Could you check:", "They told me to ask:", "Same as last week:", "From the yard:", "I have a question.",
+    "Nobody here knows this.", "Small thing,", "On behalf of hall {bay},", "I write from my phone,", "Third try now:",
+]
+CHAT_AFTER = [
+    "Thanks a lot.", "I wait here.", "The customer is waiting.", "Reply soon.", "I have asked before.", "Sent from the yard.",
+    "See you on Friday.", "That is for job {order}.", "We close at {time}.", "Have a good day.", "It is for hall {bay}.",
+    "My boss is asking.", "Tell me today.", "I could not find it.", "We would be glad.", "All the best.", "The truck leaves at {time}.",
+    "Ask me if it is not clear.", "I am at the gate.", "Our old man is away.",
+]
