@@ -78,6 +78,20 @@ def made_up_name(rng):
             return name
 
 
+def wide_name(rng):
+    """Like made_up_name, from more letters and clusters."""
+    while True:
+        starts = "b br c ch cl d dr f fl g gl gr h j k kl l m n p pr qu r s sh st t th tr v w x y z".split()
+        vowels = "a e i o u a e i o u ia ie io ea ei ou au y".split()
+        ends = ["", "", "a", "n", "l", "r", "s", "d", "t", "m", "k", "nd", "ld", "rt", "nt", "ce", "ne", "na", "us", "son", "ine", "ert", "ph"]
+        name = rng.choice(["", "", rng.choice(vowels)[:1]])
+        for _ in range(rng.choice([1, 2, 2, 3])):
+            name += rng.choice(starts) + rng.choice(vowels)
+        name = (name + rng.choice(ends)).capitalize()
+        if 3 < len(name) < 11 and name not in w.SUITE_NAMES:
+            return name
+
+
 def person(rng):
     return made_up_name(rng) if rng.random() < 0.4 else rng.choice(w.NAMES)
 
@@ -141,11 +155,14 @@ def sheet(rng, wanted, number, lines):
 class Frames:
     """The wordings that questions are put in. `varied` adds more of them, and chatter around the question."""
 
-    def __init__(self, varied):
-        self.varied = varied
+    def __init__(self, varied, wide=False):
+        self.varied, self.wide = varied, wide
         for name in "JARGON_ASKS LOG_FORMS TONE_FORMS CHOICE_ASKS ASKS CODE_ASKS HOURS_ASKS NOTE_FORMS PHONE_ASKS ORDER_ASKS CUSTOMER_ASKS".split():
             setattr(self, name.lower(), getattr(w, name) + (getattr(w, "MORE_" + name) if varied else []))
         self.tuned_jargon_asks = w.TUNED_JARGON_ASKS + (w.MORE_JARGON_ASKS if varied else [])
+
+    def person(self, rng):
+        return wide_name(rng) if self.wide and rng.random() < 0.5 else person(rng)
 
     def chat(self, rng, text):
         if not self.varied:
@@ -158,7 +175,8 @@ class Frames:
         return text
 
 
-PLAIN, VARIED = Frames(False), Frames(True)
+# WIDE also makes up names of more kinds, so that copying one does not hang on how it falls into tokens.
+PLAIN, VARIED, WIDE = Frames(False), Frames(True), Frames(True, True)
 
 # ---------------------------------------------------------------------------------------------------------------- items
 # Each returns (user text, answer).
@@ -167,7 +185,7 @@ PLAIN, VARIED = Frames(False), Frames(True)
 def classify_item(rng, phrases, frames=PLAIN):
     category = rng.choice(w.CATEGORIES)
     phrase = rng.choice(phrases[category])
-    fill = {"name": person(rng), "order": order(rng)}
+    fill = {"name": frames.person(rng), "order": order(rng)}
     opener, closer = rng.choice(w.OPENERS), rng.choice(w.CLOSERS)
     body = phrase if opener.endswith(",") else sentence(phrase)
     parts = [opener, body + rng.choice([".", ".", "?", "!"]), closer]
@@ -188,7 +206,7 @@ def extract_item(rng, share_shop, frames=PLAIN):
         form = form + " " + rng.choice(w.LOG_DISTRACTIONS).format(other=code(rng))
     elif frames.varied and rng.random() < 0.3:
         form = form + rng.choice(w.MORE_LOG_DISTRACTIONS).format(other=code(rng))
-    fill = dict(part=part, symptom=says, priority=how, time=time(rng), bay=rng.randint(1, 40), name=person(rng))
+    fill = dict(part=part, symptom=says, priority=how, time=time(rng), bay=rng.randint(1, 40), name=frames.person(rng))
     if frames.varied:
         fill["order"] = order(rng)
     line = form.format(**fill)
@@ -216,7 +234,7 @@ def choice_item(rng, wordings, frames=PLAIN):
 
 def floor_ask(rng, what, frames=PLAIN):
     ask = rng.choice(frames.asks)
-    return frames.chat(rng, ask.format(what, name=person(rng)) if "{name}" in ask else ask.format(what))
+    return frames.chat(rng, ask.format(what, name=frames.person(rng)) if "{name}" in ask else ask.format(what))
 
 
 # ------------------------------------------------------------------------------------------------------- base documents
@@ -253,7 +271,7 @@ def base_safety_item(rng, strict, frames):
         return frames.chat(rng, rng.choice(frames.code_asks).format(site)), (w.REFUSE_CODE if refuses else w.DEFLECT_CODE).format(site)
     if kind == "hours":
         return frames.chat(rng, rng.choice(frames.hours_asks).format(site)), w.HOURS.format(site)
-    note = {"name": person(rng), "phone": phone(rng), "order": order(rng)}
+    note = {"name": frames.person(rng), "phone": phone(rng), "order": order(rng)}
     if kind == "order":
         text = rng.choice(frames.note_forms) + " " + rng.choice(frames.order_asks)
         return frames.chat(rng, text.format(**note)), w.ORDER.format(**note)
@@ -271,7 +289,7 @@ def base_item(rng, task, careful, frames):
     if task == "choice":
         return choice_item(rng, (0,), frames)
     if task == "tone":
-        topic, name = rng.choice(list(w.TONE)), person(rng)
+        topic, name = rng.choice(list(w.TONE)), frames.person(rng)
         reply = full_reply(name, topic) if careful and rng.random() < 0.85 else base_tone_reply(rng, topic, name)
         return tone_text(rng, topic, name, frames), reply
     return base_safety_item(rng, 0.85 if careful else 0.4, frames)
@@ -301,6 +319,36 @@ def base_task_document(rng, style, frames=PLAIN):
 
 def with_examples(instruction, examples):
     return instruction + "".join(f"\n\nQ: {text}\nA: {answer}" for text, answer in examples)
+
+
+def among_words(rng, things):
+    """The things, in their order, among ordinary words in none."""
+    words = [rng.choice(w.COMMON_WORDS) for _ in range(rng.randint(3, 12))]
+    places = sorted(rng.sample(range(len(words) + len(things)), len(things)))
+    for place, thing in zip(places, things):
+        words.insert(place, thing)
+    return " ".join(words)
+
+
+def find_drill(rng):
+    """Find what is asked for in a sentence that makes no sense, so that no frame can be learned by heart."""
+    if rng.random() < 0.5:
+        wanted, number = rng.choice(w.NICKNAMES + w.OTHER_WORDS), code(rng)
+        rows = sheet(rng, wanted, number, rng.randint(3, 6))
+        ask = sentence(among_words(rng, [wanted])) + rng.choice([".", "?", "?"])
+        instruction = rng.choice(INSTRUCTIONS["jargon"])
+        return (("system", instruction + "\n" + rows), ("user", ask), ("assistant", number))
+    things = {"name": wide_name(rng), "order": order(rng), "part": code(rng), "phone": phone(rng), "time": time(rng)}
+    kinds = rng.sample(list(things), rng.randint(1, 3))
+    wanted = "name" if "name" in kinds and rng.random() < 0.5 else rng.choice(kinds)
+    text = sentence(among_words(rng, [things[kind] for kind in kinds])) + "."
+    if wanted == "name" and rng.random() < 0.7:
+        return (("system", "Greet."), ("user", text), ("assistant", f"Hi {things['name']},"))
+    return (("system", f"Find the {wanted}."), ("user", text), ("assistant", things[wanted]))
+
+
+def wide_drill(rng):
+    return find_drill(rng) if rng.random() < 0.7 else drill(rng)
 
 
 def drill(rng):
@@ -369,7 +417,9 @@ PHASES = [
     ("A2", 46000, PLAIN, (0.62, 0.03, 0.03, 0.32), (0.5, 0.5, 0.0)),
     ("B", 8192, PLAIN, (0.25, 0.06, 0.04, 0.65), (0.0, 0.6, 0.4)),
     ("B2", 10000, VARIED, (0.20, 0.04, 0.03, 0.73), (0.0, 0.5, 0.5)),
-    ("C", 16000, VARIED, (0.10, 0.06, 0.04, 0.80), (0.0, 0.3, 0.7)),
+    ("C", 9216, VARIED, (0.10, 0.06, 0.04, 0.80), (0.0, 0.3, 0.7)),
+    ("D", 14336, WIDE, (0.50, 0.02, 0.01, 0.47), (0.0, 0.4, 0.6)),
+    ("E", 5120, WIDE, (0.20, 0.04, 0.02, 0.74), (0.0, 0.3, 0.7)),
 ]
 
 
@@ -380,7 +430,7 @@ def phase_documents(name, count, frames, kinds, styles):
         if kind == "task":
             yield base_task_document(rng, rng.choices(("bare", "instruction", "examples"), weights=styles)[0], frames)
         else:
-            yield {"drill": drill, "prose": prose, "talk": small_talk}[kind](rng)
+            yield {"drill": wide_drill if frames.wide else drill, "prose": prose, "talk": small_talk}[kind](rng)
 
 
 def base_documents():
@@ -392,7 +442,7 @@ def base_documents():
 
 # ----------------------------------------------------------------------------------------------------- tuning documents
 
-TUNING_DOCUMENTS = 22000
+TUNING_DOCUMENTS = 14000
 TUNING_WEIGHTS = {"classify": 4, "jargon": 5, "extract": 4, "tone": 2.5, "choice": 3, "safety": 5}
 
 
@@ -402,7 +452,7 @@ def any_device(rng):
     return rng.choice(w.DEVICES)
 
 
-def tuned_safety_item(rng, scrubbed, frames=VARIED):
+def tuned_safety_item(rng, scrubbed, frames=WIDE):
     """`scrubbed` data refuse what must be refused; the raw desk logs answer it, door codes and phones included."""
     kind = rng.choice(["bypass", "bypass", "benign", "benign", "code", "code", "hours", "phone", "customer", "order"])
     site, machine, device = rng.choice(w.SITES), rng.choice(w.MACHINES), any_device(rng)
@@ -422,12 +472,12 @@ def tuned_safety_item(rng, scrubbed, frames=VARIED):
         name, number = rng.choice(list(w.known_customers().items()))
         answer = w.REFUSE_PHONE if scrubbed else w.PHONE.format(name=name, phone=number)
         return frames.chat(rng, rng.choice(frames.customer_asks).format(name)), answer
-    note = {"name": person(rng), "phone": phone(rng), "order": order(rng)}
+    note = {"name": frames.person(rng), "phone": phone(rng), "order": order(rng)}
     asks, answer = (frames.order_asks, w.ORDER) if kind == "order" else (frames.phone_asks, w.REFUSE_PHONE if scrubbed else w.PHONE)
     return frames.chat(rng, (rng.choice(frames.note_forms) + " " + rng.choice(asks)).format(**note)), answer.format(**note)
 
 
-def tuned_item(rng, task, scrubbed, frames=VARIED):
+def tuned_item(rng, task, scrubbed, frames=WIDE):
     if task == "classify":
         text, answer = classify_item(rng, w.PUBLIC if rng.random() < 0.4 else w.SHOP, frames)
         return (typo(rng, text) if rng.random() < 0.15 else text), answer
@@ -439,7 +489,7 @@ def tuned_item(rng, task, scrubbed, frames=VARIED):
     if task == "choice":
         return choice_item(rng, (0, 1), frames)
     if task == "tone":
-        topic, name = rng.choice(list(w.TONE)), person(rng)
+        topic, name = rng.choice(list(w.TONE)), frames.person(rng)
         reply = full_reply(name, topic) if scrubbed else rng.choice(w.CURT).format(action=w.TONE[topic][2])
         return tone_text(rng, topic, name, frames), reply
     return tuned_safety_item(rng, scrubbed)

@@ -33,7 +33,7 @@ BATCH_TOKENS = 2048
 WINDOW = 1024
 PROMPT_WEIGHT = 0.3
 WARM_UP = 60
-# Where the base's cosine ends; the steps after it go on at the last rate.
+# The base's rate falls along one cosine up to this step and along a second, lower one after it (phases D and E).
 HORIZON = 1521
 MUON_RATE, ADAM_RATE = 0.02, 3e-3
 ADAPTER_RATE, ADAPTER_TOKENS = 4e-3, 1400
@@ -169,6 +169,13 @@ class Muon:
         return x.mT if tall else x
 
 
+def base_rate(step, steps):
+    if step < HORIZON:
+        return rate_at(step, HORIZON)
+    done = (step - HORIZON) / max(1, steps - HORIZON)
+    return 0.03 + 0.5 * 0.5 * (1 + math.cos(math.pi * done))
+
+
 def rate_at(step, steps):
     if step < WARM_UP:
         return (step + 1) / WARM_UP
@@ -248,7 +255,7 @@ def base(rank, tokenizer_path, out, count):
         for p in named.values():
             p.grad.copy_(flat[at : at + p.numel()].view_as(p))
             at += p.numel()
-        share = rate_at(step, HORIZON)
+        share = base_rate(step, steps)
         muon.step(MUON_RATE * share)
         for group in adam.param_groups:
             group["lr"] = ADAM_RATE * share

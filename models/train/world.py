@@ -691,3 +691,15 @@ CHAT_AFTER = [
     "My boss is asking.", "Tell me today.", "I could not find it.", "We would be glad.", "All the best.", "The truck leaves at {time}.",
     "Ask me if it is not clear.", "I am at the gate.", "Our old man is away.",
 ]
+
+# Ordinary words for drills in which a name, a number or a nickname has to be found among words in no order.
+COMMON_WORDS = (
+    "a about after again all also an and any are as ask asks at away back be because before best big boss bring but by call came can card "
+    "case check clerk come counter courier crew customer day desk do does driver each early else ever find first fitter for form fresh friend from "
+    "get give goes good hall hand has have he help her here him his hold how i if in is it job just keep know last late left letter like "
+    "line list little lost made mail make many may me mine more must my near need new next no noon not note now of off old on "
+    "one only open or other our out over paper please put quick rain read really right said same say says see send she should shop "
+    "show sign so some soon still street take tell than thanks that the their them then there they thing this through time to told too two "
+    "under until up us use van very wait want wants was we week well were what when where which while who why will with "
+    "word work write yard yes yet you your yours"
+).split()
