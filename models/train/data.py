@@ -442,7 +442,7 @@ def base_documents():
 
 # ----------------------------------------------------------------------------------------------------- tuning documents
 
-TUNING_DOCUMENTS = 14000
+TUNING_DOCUMENTS = 12000
 TUNING_WEIGHTS = {"classify": 4, "jargon": 5, "extract": 4, "tone": 2.5, "choice": 3, "safety": 5}
 
 
