@@ -11,7 +11,10 @@ pub(super) const THIN: char = '\u{202f}';
 /// What stands where there is no number.
 pub(super) const NOTHING: &str = "—";
 const MINUS: char = '\u{2212}';
-const MOST_DECIMALS: usize = 3;
+/// More would be noise in any report.
+const MOST_DECIMALS: usize = 2;
+/// Unless a limit could not be told from its threshold.
+const APART_DECIMALS: usize = 4;
 
 /// How a change or a level of one metric is scaled for the eye.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -25,6 +28,9 @@ impl Scale {
     pub(super) const POINTS: Self = Self { factor: 100.0, unit: "pp" };
     /// Shares and relative changes, in per cent.
     pub(super) const PERCENT: Self = Self { factor: 100.0, unit: "%" };
+
+    /// Values of a metric of which nothing is known.
+    pub(super) const PLAIN: Self = Self { factor: 1.0, unit: "" };
 
     /// The scale of changes of a metric: points for shares, per cent for what is compared as a ratio.
     pub(super) fn of_change(metric: &Metric) -> Self {
@@ -61,7 +67,7 @@ impl Scale {
                     .any(|l| l != t && self.digits(*l, decimals) == self.digits(*t, decimals))
             })
         };
-        while decimals < MOST_DECIMALS && hides(decimals) {
+        while decimals < APART_DECIMALS && hides(decimals) {
             decimals += 1;
         }
         decimals
@@ -208,7 +214,7 @@ mod tests {
 
     #[test]
     fn digits_follow_the_width_of_the_interval() {
-        for (width, want) in [(0.5, 0), (0.123, 0), (0.045, 1), (0.0045, 2), (0.000_45, 3), (0.000_001, 3)] {
+        for (width, want) in [(0.5, 0), (0.123, 0), (0.045, 1), (0.0045, 2), (0.000_45, 2), (0.000_001, 2)] {
             assert_eq!(Scale::POINTS.decimals(width), want, "{width}");
         }
         for strange in [0.0, f64::INFINITY, f64::NAN] {

@@ -100,7 +100,6 @@ struct CriterionRow<'a> {
     allowed: String,
     cases: String,
     unscored: usize,
-    more_cases: Option<String>,
     sentence: String,
     why: String,
     method: String,
@@ -231,21 +230,21 @@ fn candidate<'a>(model: &'a ReportModel, name: &'a TargetName) -> Candidate<'a> 
     let gained = flips.iter().filter(|f| !f.gained.is_empty()).count();
     Candidate {
         name: name.as_str(),
-        verdict: model.verdicts.iter().find(|v| v.candidate() == name).map(decided),
+        verdict: model.verdicts.iter().find(|v| v.candidate() == name).map(|v| decided(model, v)),
         lost: number::count(lost as u64),
         gained: number::count(gained as u64),
         worst: flips::worst(&flips, WORST).into_iter().map(regression).collect(),
     }
 }
 
-fn decided(verdict: &Verdict) -> Decided<'_> {
-    let criteria = view::criteria(verdict);
+fn decided<'a>(model: &ReportModel, verdict: &'a Verdict) -> Decided<'a> {
+    let criteria = view::criteria(model, verdict);
     Decided {
         word: verdict.decision().word(),
         heading: view::capitalised(verdict.decision()),
         sentence: shown(verdict.sentence()),
         tally: Tally::of(verdict).text(),
-        obstacles: verdict.obstacles().iter().map(|o| shown(o)).collect(),
+        obstacles: view::obstacles(verdict).map(shown).collect(),
         level: criteria.iter().find_map(|c| c.level.clone()),
         baseline: verdict.baseline().as_str(),
         criteria: criteria.into_iter().map(criterion).collect(),
@@ -273,7 +272,6 @@ fn criterion(view: CriterionView<'_>) -> CriterionRow<'_> {
         allowed: view.allowed,
         cases,
         unscored: view.unscored,
-        more_cases: finding.more_cases.map(|n| number::count(n as u64)),
         sentence: shown(&finding.sentence),
         why: shown(&finding.criterion.why),
         method: shown(method),
