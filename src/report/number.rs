@@ -57,12 +57,12 @@ impl Scale {
         if places <= 0.0 { 0 } else { (places as usize).min(MOST_DECIMALS) }
     }
 
-    /// The decimals for an interval, raised where a limit would be rounded onto a threshold that it does not touch.
-    pub(super) fn decimals_against(self, interval: &Interval, thresholds: &[f64]) -> usize {
+    /// The decimals for an estimate with its interval, raised where any of them would be rounded onto a threshold that it does not touch.
+    pub(super) fn decimals_against(self, estimate: f64, interval: &Interval, thresholds: &[f64]) -> usize {
         let mut decimals = self.decimals(interval.upper() - interval.lower());
         let hides = |decimals: usize| {
             thresholds.iter().any(|t| {
-                [interval.lower(), interval.upper()]
+                [interval.lower(), estimate, interval.upper()]
                     .iter()
                     .any(|l| l != t && self.digits(*l, decimals) == self.digits(*t, decimals))
             })
@@ -226,9 +226,9 @@ mod tests {
     fn a_limit_is_never_rounded_onto_the_threshold_it_misses() {
         let close = interval(-0.0496, 0.12);
         assert_eq!(Scale::POINTS.decimals(0.1696), 0);
-        let decimals = Scale::POINTS.decimals_against(&close, &[-0.05]);
+        let decimals = Scale::POINTS.decimals_against(0.03, &close, &[-0.05]);
         assert_eq!(Scale::POINTS.changes(&close, decimals), "−4.96 to +12.00\u{202f}pp");
-        assert_eq!(Scale::POINTS.decimals_against(&interval(-0.2, 0.2), &[-0.05]), 0);
+        assert_eq!(Scale::POINTS.decimals_against(0.0, &interval(-0.2, 0.2), &[-0.05]), 0);
     }
 
     #[test]

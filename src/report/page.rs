@@ -97,6 +97,7 @@ struct CriterionRow<'a> {
     candidate: String,
     change: String,
     interval: String,
+    level: Option<String>,
     allowed: String,
     cases: String,
     unscored: usize,
@@ -239,19 +240,23 @@ fn candidate<'a>(model: &'a ReportModel, name: &'a TargetName) -> Candidate<'a> 
 
 fn decided<'a>(model: &ReportModel, verdict: &'a Verdict) -> Decided<'a> {
     let criteria = view::criteria(model, verdict);
+    let mut levels: Vec<&String> = criteria.iter().filter_map(|c| c.level.as_ref()).collect();
+    levels.dedup();
+    // One level stands in the head of the table; where levels differ, each row says its own.
+    let level = if let [one] = levels[..] { Some(one.clone()) } else { None };
     Decided {
         word: verdict.decision().word(),
         heading: view::capitalised(verdict.decision()),
         sentence: shown(verdict.sentence()),
         tally: Tally::of(verdict).text(),
         obstacles: view::obstacles(verdict).map(shown).collect(),
-        level: criteria.iter().find_map(|c| c.level.clone()),
         baseline: verdict.baseline().as_str(),
-        criteria: criteria.into_iter().map(criterion).collect(),
+        criteria: criteria.into_iter().map(|c| criterion(c, level.is_none())).collect(),
+        level,
     }
 }
 
-fn criterion(view: CriterionView<'_>) -> CriterionRow<'_> {
+fn criterion(view: CriterionView<'_>, says_level: bool) -> CriterionRow<'_> {
     let (finding, cases) = (view.finding, view.cases_text());
     let (method, method_why) = view.method();
     let title = format!("{}: {}", finding.criterion.id, finding.status.word());
@@ -269,6 +274,7 @@ fn criterion(view: CriterionView<'_>) -> CriterionRow<'_> {
         candidate: view.candidate,
         change: view.change,
         interval: view.interval,
+        level: view.level.filter(|_| says_level),
         allowed: view.allowed,
         cases,
         unscored: view.unscored,

@@ -63,7 +63,7 @@ impl<'a> CriterionView<'a> {
             Rule::Equivalent { margin } => vec![-margin, margin],
             _ => Vec::new(),
         };
-        let decimals = scale.decimals_against(&c.interval, &thresholds);
+        let decimals = scale.decimals_against(c.change, &c.interval, &thresholds);
         Self {
             finding,
             baseline: level_of(c, c.baseline_value),
@@ -84,7 +84,7 @@ impl<'a> CriterionView<'a> {
             Rule::NoneObserved { max_rate } => max_rate,
             _ => f64::NAN,
         };
-        let decimals = scale.decimals_against(&m.interval, &[threshold]);
+        let decimals = scale.decimals_against(m.value, &m.interval, &[threshold]);
         let level = scale.level(m.value, decimals);
         Self {
             finding,
