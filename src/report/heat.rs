@@ -71,8 +71,15 @@ fn heat_map<'a>(candidate: &'a str, comparisons: &[&'a Comparison]) -> HeatMap<'
         candidate,
         metrics: metrics.iter().map(|m| m.as_str()).collect(),
         rows: rows.into_iter().map(|(_, row)| row).collect(),
-        level: comparisons.first().map(|c| number::confidence(c.interval.level())),
+        level: level(comparisons),
     }
+}
+
+/// The level of all intervals, if they have one in common.
+fn level(comparisons: &[&Comparison]) -> Option<String> {
+    let mut levels: Vec<String> = comparisons.iter().map(|c| number::confidence(c.interval.level())).collect();
+    levels.dedup();
+    if levels.len() == 1 { levels.pop() } else { None }
 }
 
 fn cell(c: &Comparison) -> HeatCell {

@@ -26,7 +26,7 @@ pub fn junit(model: &ReportModel) -> Result<String, ReportError> {
     }
     let mut gate = suite(model, "goldgate.gate");
     for verdict in &model.verdicts {
-        gate_cases(&mut gate, verdict);
+        gate_cases(&mut gate, model, verdict);
     }
     let mut cases = suite(model, &format!("goldgate.cases.{}", model.run.suite));
     let all: Vec<Flip<'_>> = candidates(model).flat_map(|c| flips::flips(model, c)).collect();
@@ -57,7 +57,7 @@ fn suite(model: &ReportModel, name: &str) -> TestSuite {
     suite
 }
 
-fn gate_cases(suite: &mut TestSuite, verdict: &Verdict) {
+fn gate_cases(suite: &mut TestSuite, model: &ReportModel, verdict: &Verdict) {
     let class = format!("goldgate.{}.{}", verdict.suite().0, verdict.candidate());
     for (i, obstacle) in verdict.obstacles().iter().enumerate() {
         let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
@@ -68,7 +68,7 @@ fn gate_cases(suite: &mut TestSuite, verdict: &Verdict) {
         let name = format!("the run can be judged: obstacle {} [{}]", i + 1, verdict.candidate());
         suite.add_test_case(test_case(&name, &class, status));
     }
-    for view in view::criteria(verdict) {
+    for view in view::criteria(model, verdict) {
         let name = format!("{} [{}]", view.finding.criterion.id, verdict.candidate());
         suite.add_test_case(test_case(&name, &class, criterion_status(&view)));
     }

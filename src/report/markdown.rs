@@ -25,7 +25,7 @@ pub fn markdown(model: &ReportModel) -> String {
     }
     page.push(facts(model));
     for verdict in &model.verdicts {
-        page.push(criteria_table(verdict));
+        page.push(criteria_table(model, verdict));
     }
     page.push(savings(&model.savings));
     for target in model.targets.iter().filter(|t| !t.is_baseline) {
@@ -80,11 +80,9 @@ fn headline(verdict: &Verdict) -> String {
         verdict.candidate(),
         shown(verdict.sentence(), 1_000)
     );
-    for obstacle in verdict.obstacles() {
-        let _ = writeln!(out, "- {}", shown(obstacle, 400));
-    }
-    if !verdict.obstacles().is_empty() {
-        out.push('\n');
+    let listed: String = view::obstacles(verdict).map(|o| format!("- {}\n", shown(o, 400))).collect();
+    if !listed.is_empty() {
+        let _ = writeln!(out, "{listed}");
     }
     out
 }
@@ -109,12 +107,12 @@ fn facts(model: &ReportModel) -> String {
     out
 }
 
-fn criteria_table(verdict: &Verdict) -> String {
+fn criteria_table(model: &ReportModel, verdict: &Verdict) -> String {
     let mut out =
         format!("#### {} against {}\n\n{}.\n\n", verdict.candidate(), verdict.baseline(), Tally::of(verdict).text());
     out.push_str("| criterion | status | baseline | candidate | change | interval | allowed | cases |\n");
     out.push_str("| --- | --- | ---: | ---: | ---: | ---: | --- | ---: |\n");
-    for view in view::criteria(verdict) {
+    for view in view::criteria(model, verdict) {
         let _ = writeln!(out, "{}", row(&view));
     }
     out.push('\n');

@@ -11,7 +11,10 @@ pub(super) const THIN: char = '\u{202f}';
 /// What stands where there is no number.
 pub(super) const NOTHING: &str = "—";
 const MINUS: char = '\u{2212}';
-const MOST_DECIMALS: usize = 3;
+/// More would be noise in any report.
+const MOST_DECIMALS: usize = 2;
+/// Unless a limit could not be told from its threshold.
+const APART_DECIMALS: usize = 4;
 
 /// How a change or a level of one metric is scaled for the eye.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -25,6 +28,9 @@ impl Scale {
     pub(super) const POINTS: Self = Self { factor: 100.0, unit: "pp" };
     /// Shares and relative changes, in per cent.
     pub(super) const PERCENT: Self = Self { factor: 100.0, unit: "%" };
+
+    /// Values of a metric of which nothing is known.
+    pub(super) const PLAIN: Self = Self { factor: 1.0, unit: "" };
 
     /// The scale of changes of a metric: points for shares, per cent for what is compared as a ratio.
     pub(super) fn of_change(metric: &Metric) -> Self {
@@ -51,17 +57,17 @@ impl Scale {
         if places <= 0.0 { 0 } else { (places as usize).min(MOST_DECIMALS) }
     }
 
-    /// The decimals for an interval, raised where a limit would be rounded onto a threshold that it does not touch.
-    pub(super) fn decimals_against(self, interval: &Interval, thresholds: &[f64]) -> usize {
+    /// The decimals for an estimate with its interval, raised where any of them would be rounded onto a threshold that it does not touch.
+    pub(super) fn decimals_against(self, estimate: f64, interval: &Interval, thresholds: &[f64]) -> usize {
         let mut decimals = self.decimals(interval.upper() - interval.lower());
         let hides = |decimals: usize| {
             thresholds.iter().any(|t| {
-                [interval.lower(), interval.upper()]
+                [interval.lower(), estimate, interval.upper()]
                     .iter()
                     .any(|l| l != t && self.digits(*l, decimals) == self.digits(*t, decimals))
             })
         };
-        while decimals < MOST_DECIMALS && hides(decimals) {
+        while decimals < APART_DECIMALS && hides(decimals) {
             decimals += 1;
         }
         decimals
@@ -208,7 +214,7 @@ mod tests {
 
     #[test]
     fn digits_follow_the_width_of_the_interval() {
-        for (width, want) in [(0.5, 0), (0.123, 0), (0.045, 1), (0.0045, 2), (0.000_45, 3), (0.000_001, 3)] {
+        for (width, want) in [(0.5, 0), (0.123, 0), (0.045, 1), (0.0045, 2), (0.000_45, 2), (0.000_001, 2)] {
             assert_eq!(Scale::POINTS.decimals(width), want, "{width}");
         }
         for strange in [0.0, f64::INFINITY, f64::NAN] {
@@ -220,9 +226,9 @@ mod tests {
     fn a_limit_is_never_rounded_onto_the_threshold_it_misses() {
         let close = interval(-0.0496, 0.12);
         assert_eq!(Scale::POINTS.decimals(0.1696), 0);
-        let decimals = Scale::POINTS.decimals_against(&close, &[-0.05]);
+        let decimals = Scale::POINTS.decimals_against(0.03, &close, &[-0.05]);
         assert_eq!(Scale::POINTS.changes(&close, decimals), "−4.96 to +12.00\u{202f}pp");
-        assert_eq!(Scale::POINTS.decimals_against(&interval(-0.2, 0.2), &[-0.05]), 0);
+        assert_eq!(Scale::POINTS.decimals_against(0.0, &interval(-0.2, 0.2), &[-0.05]), 0);
     }
 
     #[test]

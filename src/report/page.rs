@@ -97,10 +97,10 @@ struct CriterionRow<'a> {
     candidate: String,
     change: String,
     interval: String,
+    level: Option<String>,
     allowed: String,
     cases: String,
     unscored: usize,
-    more_cases: Option<String>,
     sentence: String,
     why: String,
     method: String,
@@ -231,28 +231,32 @@ fn candidate<'a>(model: &'a ReportModel, name: &'a TargetName) -> Candidate<'a> 
     let gained = flips.iter().filter(|f| !f.gained.is_empty()).count();
     Candidate {
         name: name.as_str(),
-        verdict: model.verdicts.iter().find(|v| v.candidate() == name).map(decided),
+        verdict: model.verdicts.iter().find(|v| v.candidate() == name).map(|v| decided(model, v)),
         lost: number::count(lost as u64),
         gained: number::count(gained as u64),
         worst: flips::worst(&flips, WORST).into_iter().map(regression).collect(),
     }
 }
 
-fn decided(verdict: &Verdict) -> Decided<'_> {
-    let criteria = view::criteria(verdict);
+fn decided<'a>(model: &ReportModel, verdict: &'a Verdict) -> Decided<'a> {
+    let criteria = view::criteria(model, verdict);
+    let mut levels: Vec<&String> = criteria.iter().filter_map(|c| c.level.as_ref()).collect();
+    levels.dedup();
+    // One level stands in the head of the table; where levels differ, each row says its own.
+    let level = if let [one] = levels[..] { Some(one.clone()) } else { None };
     Decided {
         word: verdict.decision().word(),
         heading: view::capitalised(verdict.decision()),
         sentence: shown(verdict.sentence()),
         tally: Tally::of(verdict).text(),
-        obstacles: verdict.obstacles().iter().map(|o| shown(o)).collect(),
-        level: criteria.iter().find_map(|c| c.level.clone()),
+        obstacles: view::obstacles(verdict).map(shown).collect(),
         baseline: verdict.baseline().as_str(),
-        criteria: criteria.into_iter().map(criterion).collect(),
+        criteria: criteria.into_iter().map(|c| criterion(c, level.is_none())).collect(),
+        level,
     }
 }
 
-fn criterion(view: CriterionView<'_>) -> CriterionRow<'_> {
+fn criterion(view: CriterionView<'_>, says_level: bool) -> CriterionRow<'_> {
     let (finding, cases) = (view.finding, view.cases_text());
     let (method, method_why) = view.method();
     let title = format!("{}: {}", finding.criterion.id, finding.status.word());
@@ -270,10 +274,10 @@ fn criterion(view: CriterionView<'_>) -> CriterionRow<'_> {
         candidate: view.candidate,
         change: view.change,
         interval: view.interval,
+        level: view.level.filter(|_| says_level),
         allowed: view.allowed,
         cases,
         unscored: view.unscored,
-        more_cases: finding.more_cases.map(|n| number::count(n as u64)),
         sentence: shown(&finding.sentence),
         why: shown(&finding.criterion.why),
         method: shown(method),

@@ -35,7 +35,7 @@ pub fn terminal(model: &ReportModel, width: u16, style: Style) -> String {
         for line in wrap(&write(&head, style), usize::from(width)) {
             let _ = writeln!(out, "{line}");
         }
-        let _ = writeln!(out, "{}", table(verdict, width, style));
+        let _ = writeln!(out, "{}", table(model, verdict, width, style));
     }
     out
 }
@@ -113,7 +113,7 @@ fn verdict_lines(verdict: &Verdict, model: &ReportModel, width: u16, style: Styl
     let inner = usize::from(width) - 2;
     let untrusted = |text: &str, most: usize| write(&defused(text, most), style);
     let mut body = wrap(&untrusted(verdict.sentence(), 1_200), inner);
-    for obstacle in verdict.obstacles() {
+    for obstacle in view::obstacles(verdict) {
         body.extend(wrap(&format!("- {}", untrusted(obstacle, 400)), inner));
     }
     if body.len() + 1 > most {
@@ -134,7 +134,7 @@ fn saving(model: &ReportModel, verdict: &Verdict) -> String {
     format!(" · tokens {before} → {after}, {} saved", Scale::PERCENT.level(s.saved, decimals))
 }
 
-fn table(verdict: &Verdict, width: u16, style: Style) -> String {
+fn table(model: &ReportModel, verdict: &Verdict, width: u16, style: Style) -> String {
     let mut table = Table::new();
     let dash = if style.ascii { '-' } else { '─' };
     let rule = LineStyle::none().fill(dash).junction(dash);
@@ -149,7 +149,7 @@ fn table(verdict: &Verdict, width: u16, style: Style) -> String {
     head.extend(["change", "interval", "allowed"]);
     head.extend(if wide { ["cases (clusters)"].as_slice() } else { &[] });
     table.set_header(head);
-    for view in view::criteria(verdict) {
+    for view in view::criteria(model, verdict) {
         table.add_row(row(&view, wide, style));
     }
     let lines: Vec<String> = table.lines().map(|l| l.trim_end().to_owned()).collect();

@@ -75,7 +75,7 @@ fn every_rendering_tells_the_same_verdicts_and_criteria() {
         assert!(terminal.contains(&format!("{}  {who}", word.to_uppercase())));
         let cases = xml.test_suites[0].test_cases.iter().filter(|c| c.name.as_str().ends_with(&format!("[{who}]")));
         assert_eq!(cases.count(), verdict.findings().len() + verdict.obstacles().len());
-        for view in criteria(verdict) {
+        for view in criteria(&model, verdict) {
             for number in [&view.change, &view.interval, &view.allowed] {
                 assert!(markdown.contains(number.as_str()), "{number}");
                 assert!(page.contains(&number.replace('/', "&#x2f;")), "{number}");

@@ -1,6 +1,7 @@
 //! What every rendering says of a criterion, in the same words and digits: derived once from a finding, shown many times.
 
 use super::number::{self, NOTHING, Scale, THIN};
+use super::{ReportModel, flips};
 use crate::compare::{Comparison, Measurement};
 use crate::gate::{Decision, Evidence, Finding, Rule, Status, Verdict};
 use crate::types::{Direction, Interval, Metric};
@@ -29,12 +30,13 @@ pub(super) struct CriterionView<'a> {
 }
 
 /// All criteria of a verdict, in the policy's order.
-pub(super) fn criteria(verdict: &Verdict) -> Vec<CriterionView<'_>> {
-    verdict.findings().iter().map(CriterionView::new).collect()
+pub(super) fn criteria<'a>(model: &ReportModel, verdict: &'a Verdict) -> Vec<CriterionView<'a>> {
+    let metrics = flips::metrics(model);
+    verdict.findings().iter().map(|f| CriterionView::new(f, metrics.get(&f.criterion.metric).copied())).collect()
 }
 
 impl<'a> CriterionView<'a> {
-    fn new(finding: &'a Finding) -> Self {
+    fn new(finding: &'a Finding, metric: Option<&Metric>) -> Self {
         match &finding.evidence {
             Evidence::Comparison(c) => Self::compared(finding, c),
             Evidence::Measurement(m) => Self::measured(finding, m),
@@ -44,7 +46,7 @@ impl<'a> CriterionView<'a> {
                 candidate: NOTHING.to_owned(),
                 change: NOTHING.to_owned(),
                 interval: NOTHING.to_owned(),
-                allowed: allowed(&finding.criterion.rule, None),
+                allowed: allowed(&finding.criterion.rule, metric),
                 cases: None,
                 unscored: 0,
                 level: None,
@@ -61,7 +63,7 @@ impl<'a> CriterionView<'a> {
             Rule::Equivalent { margin } => vec![-margin, margin],
             _ => Vec::new(),
         };
-        let decimals = scale.decimals_against(&c.interval, &thresholds);
+        let decimals = scale.decimals_against(c.change, &c.interval, &thresholds);
         Self {
             finding,
             baseline: level_of(c, c.baseline_value),
@@ -82,7 +84,7 @@ impl<'a> CriterionView<'a> {
             Rule::NoneObserved { max_rate } => max_rate,
             _ => f64::NAN,
         };
-        let decimals = scale.decimals_against(&m.interval, &[threshold]);
+        let decimals = scale.decimals_against(m.value, &m.interval, &[threshold]);
         let level = scale.level(m.value, decimals);
         Self {
             finding,
@@ -149,20 +151,22 @@ pub(super) fn level_of(c: &Comparison, value: f64) -> String {
     scale.level(value, absolute.map_or(0, |i| scale.decimals(i.upper())))
 }
 
-/// What a rule allows, oriented as the metric itself is, so that a reader can hold it against the change.
+/// What a rule allows, oriented as the metric itself is, so that a reader can hold it against the change. Of a metric that no evidence
+/// describes, neither direction nor unit is known: there the words say which way is better.
 fn allowed(rule: &Rule, metric: Option<&Metric>) -> String {
     let change = metric.map_or(Scale::PERCENT, Scale::of_change);
-    let lower_is_better = metric.is_some_and(|m| m.direction == Direction::Lower);
-    let level = |limit: f64| metric.map_or(Scale::PERCENT, |m| Scale::of_level(m, limit));
-    match *rule {
-        Rule::Superior { by } if lower_is_better => format!("below {}", change.exact_change(-by)),
-        Rule::Superior { by } => format!("above {}", change.exact_change(by)),
-        Rule::NonInferior { margin } if lower_is_better => format!("below {}", change.exact_change(margin)),
-        Rule::NonInferior { margin } => format!("above {}", change.exact_change(-margin)),
-        Rule::Equivalent { margin } => format!("within ±{}", change.exact(margin)),
-        Rule::AtMost { limit } => format!("at most {}", level(limit).exact(limit)),
-        Rule::AtLeast { limit } => format!("at least {}", level(limit).exact(limit)),
-        Rule::NoneObserved { max_rate } => format!("none, ≤{THIN}{}", Scale::PERCENT.exact(max_rate)),
+    let level = |limit: f64| metric.map_or(Scale::PLAIN, |m| Scale::of_level(m, limit)).exact(limit);
+    match (*rule, metric.map(|m| m.direction)) {
+        (Rule::Superior { by }, None) => format!("better by over {}", change.exact(by)),
+        (Rule::Superior { by }, Some(Direction::Lower)) => format!("below {}", change.exact_change(-by)),
+        (Rule::Superior { by }, Some(Direction::Higher)) => format!("above {}", change.exact_change(by)),
+        (Rule::NonInferior { margin }, None) => format!("worse by under {}", change.exact(margin)),
+        (Rule::NonInferior { margin }, Some(Direction::Lower)) => format!("below {}", change.exact_change(margin)),
+        (Rule::NonInferior { margin }, Some(Direction::Higher)) => format!("above {}", change.exact_change(-margin)),
+        (Rule::Equivalent { margin }, _) => format!("within ±{}", change.exact(margin)),
+        (Rule::AtMost { limit }, _) => format!("at most {}", level(limit)),
+        (Rule::AtLeast { limit }, _) => format!("at least {}", level(limit)),
+        (Rule::NoneObserved { max_rate }, _) => format!("none, ≤{THIN}{}", Scale::PERCENT.exact(max_rate)),
     }
 }
 
@@ -207,11 +211,36 @@ impl Tally {
     }
 }
 
+/// The obstacles that the verdict's sentence does not already name.
+pub(super) fn obstacles(verdict: &Verdict) -> impl Iterator<Item = &str> {
+    verdict.obstacles().iter().map(String::as_str).filter(|o| !verdict.sentence().contains(o))
+}
+
 /// The decision's word as a sentence begins with it.
 pub(super) fn capitalised(decision: Decision) -> &'static str {
     match decision {
         Decision::Promote => "Promote",
         Decision::Undecided => "Undecided",
         Decision::Reject => "Reject",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    #[test]
+    fn what_is_allowed_points_the_way_that_the_metric_points() {
+        let [correct, .., tokens, _, _] = &sample::metrics();
+        let superior = Rule::Superior { by: 0.5 };
+        let no_worse = Rule::NonInferior { margin: 0.1 };
+        assert_eq!(allowed(&superior, Some(correct)), "above +50\u{202f}pp");
+        assert_eq!(allowed(&superior, Some(tokens)), "below −50\u{202f}%");
+        assert_eq!(allowed(&no_worse, Some(correct)), "above −10\u{202f}pp");
+        assert_eq!(allowed(&no_worse, Some(tokens)), "below +10\u{202f}%");
+        assert_eq!(allowed(&superior, None), "better by over 50\u{202f}%");
+        assert_eq!(allowed(&no_worse, None), "worse by under 10\u{202f}%");
+        assert_eq!(allowed(&Rule::AtMost { limit: 2.0 }, None), "at most 2");
     }
 }
