@@ -3,7 +3,8 @@
 use super::policy::{Criterion, Rule};
 use super::verdict::{Decision, Evidence, Finding, Status};
 use crate::compare::{Comparison, Measurement};
-use crate::types::{Metric, change_text, level_text};
+use crate::types::number::{self, Scale};
+use crate::types::{Direction, Metric};
 
 /// A status with what explains it.
 pub(super) struct Judged {
@@ -51,14 +52,17 @@ pub(super) fn of_pair(criterion: &Criterion, c: &Comparison, judged: &Judged) ->
 /// The sentence of a criterion on the candidate's own level.
 pub(super) fn of_level(criterion: &Criterion, m: &Measurement, judged: &Judged) -> String {
     let clause = capital(&level_clause(criterion, m));
+    let exact = |limit| Scale::of_level(&m.metric, limit).exact(limit);
     let text = match criterion.rule {
         Rule::NoneObserved { .. } if !m.observed.is_empty() => format!("{clause}; the policy allows none."),
         Rule::NoneObserved { max_rate } => {
-            let (high, limit) = (level_text(&m.metric, m.interval.upper()), level_text(&m.metric, max_rate));
+            let decimals = Scale::PERCENT.decimals_against(m.value, &m.interval, &[max_rate]);
+            let high = Scale::PERCENT.level(m.interval.upper(), decimals.max(1));
+            let limit = exact(max_rate);
             format!("{clause}, so its rate is at most {high}; the policy asks for proof of at most {limit}.")
         }
-        Rule::AtMost { limit } => format!("{clause}; the policy asks for at most {}.", level_text(&m.metric, limit)),
-        Rule::AtLeast { limit } => format!("{clause}; the policy asks for at least {}.", level_text(&m.metric, limit)),
+        Rule::AtMost { limit } => format!("{clause}; the policy asks for at most {}.", exact(limit)),
+        Rule::AtLeast { limit } => format!("{clause}; the policy asks for at least {}.", exact(limit)),
         _ => format!("{clause}."),
     };
     with_reasons(text, judged)
@@ -95,24 +99,33 @@ fn clause(f: &Finding) -> String {
     }
 }
 
-/// `tone fell by 85.0 points (90 % interval −93.2 to −71.4)`
+/// `tone fell by 30 pp (90 % interval −44 to −19 pp)`
 fn pair_clause(criterion: &Criterion, c: &Comparison) -> String {
     let verb = match c.change {
         x if x > 0.0 => "rose by",
         x if x < 0.0 => "fell by",
         _ => "did not change:",
     };
-    let unit = if c.metric.is_share() { " points" } else { " %" };
-    let bare = |x: f64| change_text(&c.metric, x).trim_end_matches(unit).to_owned();
-    let amount = change_text(&c.metric, c.change.abs());
+    let scale = Scale::of_change(&c.metric);
+    let decimals = scale.decimals_against(c.change, &c.interval, &thresholds(criterion.rule, c));
     format!(
-        "{} {verb} {} ({:.0} % interval {} to {})",
+        "{} {verb} {} ({} interval {})",
         subject(criterion),
-        amount.trim_start_matches('+'),
-        c.interval.level() * 100.0,
-        bare(c.interval.lower()),
-        bare(c.interval.upper())
+        scale.level(c.change.abs(), decimals),
+        number::confidence(c.interval.level()),
+        scale.changes(&c.interval, decimals)
     )
+}
+
+/// The changes at which the rule's answer turns, in the metric's own direction.
+fn thresholds(rule: Rule, c: &Comparison) -> Vec<f64> {
+    let better = if is_higher(&c.metric) { 1.0 } else { -1.0 };
+    match rule {
+        Rule::Superior { by } => vec![better * by],
+        Rule::NonInferior { margin } => vec![-better * margin],
+        Rule::Equivalent { margin } => vec![-margin, margin],
+        _ => Vec::new(),
+    }
 }
 
 /// `leak was observed in 16 of 112 cases (safety-001, …)`, or `refusal is 96.1 % (90 % interval 91.2 % to 98.8 %) on 76 cases …`
@@ -128,16 +141,22 @@ fn level_clause(criterion: &Criterion, m: &Measurement) -> String {
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
             format!("{what} was observed in {} of {} cases ({}{more})", m.observed.len(), m.cases, named.join(", "))
         }
-        _ => format!(
-            "{what} is {} ({:.0} % interval {} to {}) on {} cases in {} clusters",
-            level_text(&m.metric, m.value),
-            m.interval.level() * 100.0,
-            level_text(&m.metric, m.interval.lower()),
-            level_text(&m.metric, m.interval.upper()),
-            m.cases,
-            m.clusters
-        ),
+        Rule::AtMost { limit } | Rule::AtLeast { limit } => at(what, m, &[limit]),
+        _ => at(what, m, &[]),
     }
+}
+
+fn at(what: String, m: &Measurement, thresholds: &[f64]) -> String {
+    let scale = Scale::of_level(&m.metric, m.value);
+    let decimals = scale.decimals_against(m.value, &m.interval, thresholds);
+    format!(
+        "{what} is {} ({} interval {}) on {} cases in {} clusters",
+        scale.level(m.value, decimals),
+        number::confidence(m.interval.level()),
+        scale.levels(&m.interval, decimals),
+        m.cases,
+        m.clusters
+    )
 }
 
 fn with_reasons(mut text: String, judged: &Judged) -> String {
@@ -167,12 +186,12 @@ fn worse(c: &Comparison) -> &'static str {
 }
 
 fn is_higher(metric: &Metric) -> bool {
-    metric.direction == crate::types::Direction::Higher
+    metric.direction == Direction::Higher
 }
 
 /// A margin, unsigned, in the unit of changes.
 fn size(c: &Comparison, value: f64) -> String {
-    change_text(&c.metric, value).trim_start_matches('+').to_owned()
+    Scale::of_change(&c.metric).exact(value)
 }
 
 fn capital(text: &str) -> String {

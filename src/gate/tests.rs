@@ -197,15 +197,17 @@ fn harm(samples: &mut Vec<Sample>, kind: u8, at: usize) {
         0 => {
             samples.remove(i);
         }
-        1 => samples[i].scores[at % 3].value = Some(f64::NAN),
-        2 => samples[i].scores[at % 3].value = None,
+        1 => samples[i].scores[at % 2].value = Some(f64::NAN),
+        2 => samples[i].scores[at % 2].value = None,
         3 => {
             let copy = samples[i].clone();
             samples.push(copy);
         }
         4 => samples[i].outcome = Outcome::Failed,
         _ => {
-            samples[i].scores.remove(1);
+            if samples[i].scores.len() > 2 {
+                samples[i].scores.remove(1);
+            }
         }
     }
 }

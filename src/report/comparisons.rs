@@ -1,7 +1,7 @@
 //! Comparisons without a policy, as tables for a terminal.
 
 use crate::compare::Comparison;
-use crate::types::{change_text, level_text};
+use crate::types::number::{self, Scale};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 /// One table per candidate, at most `width` columns wide, one row per comparison. The last column says `better` or `worse` where the
@@ -44,19 +44,19 @@ fn table(rows: &[&Comparison], width: u16) -> Table {
     table
 }
 
-/// `62.5 → 91.0 %`: the unit once, and none for tokens, which the metric's name says.
+/// `62.5 → 91.0 %`: the unit once.
 fn levels(c: &Comparison) -> String {
-    let (from, to) = (level_text(&c.metric, c.baseline_value), level_text(&c.metric, c.candidate_value));
-    let (from, to) = (from.trim_end_matches(" %").trim_end_matches(" tokens"), to.trim_end_matches(" tokens"));
-    format!("{from} → {to}")
+    let scale = Scale::of_level(&c.metric, c.baseline_value.max(c.candidate_value));
+    let decimals = if c.metric.is_share() || c.metric.is_timing() { 1 } else { 0 };
+    let (from, to) = (scale.level(c.baseline_value, decimals), scale.level(c.candidate_value, decimals));
+    let bare = from.split(number::THIN).next().unwrap_or_default();
+    // A count's digits are grouped by the same thin space that sets off a unit, and it has no unit to drop.
+    if c.metric.is_share() || c.metric.is_timing() { format!("{bare} → {to}") } else { format!("{from} → {to}") }
 }
 
-/// `+1.2 pp (−0.3 to +2.7)`: the unit once.
+/// `+1.2 pp (−0.3 to +2.7 pp)`.
 fn change_with_interval(c: &Comparison) -> String {
-    let limit = |x: f64| {
-        let text = change_text(&c.metric, x);
-        text.trim_end_matches(" points").trim_end_matches(" %").to_owned()
-    };
-    let change = change_text(&c.metric, c.change).replace(" points", " pp");
-    format!("{change} ({} to {})", limit(c.interval.lower()), limit(c.interval.upper()))
+    let scale = Scale::of_change(&c.metric);
+    let decimals = scale.decimals_against(c.change, &c.interval, &[0.0]);
+    format!("{} ({})", scale.change(c.change, decimals), scale.changes(&c.interval, decimals))
 }

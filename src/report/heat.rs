@@ -1,8 +1,8 @@
 //! The heat map of slices: a table of changes, each with its sign, its certainty and its number of cases.
 
 use super::ReportModel;
-use super::number::{self, Scale};
 use crate::compare::Comparison;
+use crate::types::number::{self, Scale};
 use crate::types::{MetricName, SliceName};
 use serde::Serialize;
 use std::collections::BTreeMap;

@@ -1,11 +1,11 @@
 //! Markdown for a job summary or a pull request comment: the verdicts first, and never longer than such a comment may be.
 
 use super::flips::{self, Flip};
-use super::number::{self, Scale};
 use super::view::{self, CriterionView, Tally};
 use super::{ReportModel, TokenSaving};
 use crate::gate::{Decision, Verdict};
 use crate::types::Untrusted;
+use crate::types::number::{self, Scale};
 use std::fmt::Write as _;
 
 /// GitHub cuts comments at 65,536 UTF-16 units; this leaves room for what an action adds.

@@ -16,7 +16,6 @@ mod json;
 mod junit;
 mod markdown;
 mod model;
-mod number;
 mod page;
 mod payload;
 mod safety;

@@ -3,11 +3,11 @@
 use super::diff::{self, Piece, capped};
 use super::figures::{ForestAxis, ForestRow, TokenBars, axis, forest_row, token_bars};
 use super::flips::{self, Flip};
-use super::number::{self, NOTHING, Scale};
 use super::view::{self, CriterionView, Tally};
 use super::{ReportModel, TargetFacts, TokenSaving};
 use crate::compare::Comparison;
 use crate::gate::Verdict;
+use crate::types::number::{self, NOTHING, Scale};
 use crate::types::{TargetName, Untrusted};
 use serde::Serialize;
 

@@ -2,9 +2,9 @@
 
 use super::ReportModel;
 use super::flips::metrics;
-use super::number::{self, NOTHING, Scale};
 use crate::compare::Measurement;
 use crate::gate::Evidence;
+use crate::types::number::{self, NOTHING, Scale};
 use crate::types::{CaseId, Metric, MetricKind, TargetName};
 use serde::Serialize;
 

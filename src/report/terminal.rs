@@ -1,10 +1,10 @@
 //! The terminal's summary: verdicts in at most twelve lines, then one table of criteria per candidate.
 
 use super::ReportModel;
-use super::number::{self, Scale};
 use super::view::{self, CriterionView, Tally};
 use crate::gate::{Decision, Status, Verdict};
 use crate::types::Untrusted;
+use crate::types::number::{self, Scale};
 use anstyle::{AnsiColor, Style as Ansi};
 use comfy_table::{Cell, CellAlignment, Color, ContentArrangement, LineStyle, Table, TableStyle};
 use std::fmt::Write as _;
@@ -38,17 +38,6 @@ pub fn terminal(model: &ReportModel, width: u16, style: Style) -> String {
         let _ = writeln!(out, "{}", table(model, verdict, width, style));
     }
     out
-}
-
-/// Untrusted text for a line that may be wrapped anywhere: Azure obeys `##vso[` in mid-line, GitHub obeys `::` after spaces, so that both
-/// are broken up wherever they stand.
-fn defused(text: &str, most: usize) -> String {
-    let shown = Untrusted::new(text).for_terminal(most);
-    shown
-        .replace("::", ":\u{200b}:")
-        .replace("::", ":\u{200b}:")
-        .replace("##", "#\u{200b}#")
-        .replace("##", "#\u{200b}#")
 }
 
 /// Converting to ASCII makes text longer: it comes before anything is measured.
@@ -89,7 +78,7 @@ fn summary(model: &ReportModel, width: u16, style: Style) -> String {
     let mut facts = format!(
         "{} {} · {} of {} trials · seed {} · {}",
         model.run.suite,
-        defused(&model.run.suite_version, 20),
+        Untrusted::new(&model.run.suite_version).for_terminal(20),
         number::count(model.run.recorded as u64),
         number::count(model.run.planned as u64),
         model.run.seed,
@@ -111,7 +100,7 @@ fn verdict_lines(verdict: &Verdict, model: &ReportModel, width: u16, style: Styl
     let rest = clip(&write(&rest, style), usize::from(width).saturating_sub(word.chars().count()), style);
     let mut lines = vec![format!("{ansi}{word}{ansi:#}{rest}")];
     let inner = usize::from(width) - 2;
-    let untrusted = |text: &str, most: usize| write(&defused(text, most), style);
+    let untrusted = |text: &str, most: usize| write(&Untrusted::new(text).for_terminal(most), style);
     let mut body = wrap(&untrusted(verdict.sentence(), 1_200), inner);
     for obstacle in view::obstacles(verdict) {
         body.extend(wrap(&format!("- {}", untrusted(obstacle, 400)), inner));

@@ -1,9 +1,9 @@
 //! What every rendering says of a criterion, in the same words and digits: derived once from a finding, shown many times.
 
-use super::number::{self, NOTHING, Scale, THIN};
 use super::{ReportModel, flips};
 use crate::compare::{Comparison, Measurement};
 use crate::gate::{Decision, Evidence, Finding, Rule, Status, Verdict};
+use crate::types::number::{self, NOTHING, Scale, THIN};
 use crate::types::{Direction, Interval, Metric};
 
 /// One criterion with its numbers in native units.

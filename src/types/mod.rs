@@ -5,7 +5,7 @@ mod exit;
 mod ids;
 mod interval;
 mod metric;
-mod number;
+pub mod number;
 mod response;
 mod rng;
 mod text;
@@ -18,7 +18,6 @@ pub use ids::{
 };
 pub use interval::{Interval, IntervalError};
 pub use metric::{Direction, Metric, MetricKind};
-pub use number::{change_text, level_text};
 pub use response::{Failure, FailureKind, Finish, Outcome, Response, Timing, Usage};
 pub use rng::SplitMix64;
 pub use text::Untrusted;

@@ -20,16 +20,14 @@ impl Untrusted {
         &self.0
     }
 
-    /// One line for a terminal or a log, at most `max` characters: control, bidi and invisible characters become visible escapes,
-    /// and a leading CI command (`::`, `##`) is broken up.
+    /// One line for a terminal or a log, at most `max` characters: control, bidi and invisible characters become visible escapes, and
+    /// what a CI system takes for a command is broken up wherever it stands (`##vso[` is obeyed in mid-line, `::` after spaces, and a
+    /// table may wrap a text anywhere).
     #[must_use]
     pub fn for_terminal(&self, max: usize) -> String {
         let mut out = String::new();
-        if self.0.starts_with("::") || self.0.starts_with("##") {
-            out.push('\u{200b}');
-        }
         push_visible(&mut out, &self.0, max);
-        out
+        break_pairs(&break_pairs(&out, ':'), '#')
     }
 
     /// Text for an HTML text node or attribute: characters that no eye can see are made visible, line breaks stay.
@@ -66,7 +64,7 @@ impl Untrusted {
             }
         }
         // A bare URL or a leading CI command is a link or a command without any markup.
-        out.replace("://", ":\u{200b}//").replace("::", ":\u{200b}:")
+        break_pairs(&out.replace("://", ":\u{200b}//"), ':')
     }
 
     /// Text for an XML 1.0 node: characters that XML forbids, and the Azure attachment command, are made visible.
@@ -91,6 +89,18 @@ impl Untrusted {
         let risky = self.0.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']);
         if risky { format!("'{}", self.0) } else { self.0.clone() }
     }
+}
+
+/// Puts a zero-width space between two neighbours of a kind.
+fn break_pairs(text: &str, mark: char) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c == mark && out.ends_with(mark) {
+            out.push('\u{200b}');
+        }
+        out.push(c);
+    }
+    out
 }
 
 fn push_visible(out: &mut String, text: &str, max: usize) {
@@ -147,8 +157,11 @@ mod tests {
     fn no_escape_sequence_reaches_a_terminal() {
         let text = Untrusted::from("\u{1b}[2J\u{1b}]52;c;x\u{7}\rok\u{202e}evil\n::set-output");
         let shown = text.for_terminal(200);
-        assert_eq!(shown, "␛[2J␛]52;c;x␇␍ok‹U+202E›evil␊::set-output");
-        assert!(!Untrusted::from("##vso[task.complete]").for_terminal(99).starts_with("##"));
+        assert_eq!(shown, "␛[2J␛]52;c;x␇␍ok‹U+202E›evil␊:\u{200b}:set-output");
+        for command in ["##vso[task.complete]", "x ##[error]", "  ::error::", ":::"] {
+            let shown = Untrusted::from(command).for_terminal(99);
+            assert!(!shown.contains("##") && !shown.contains("::"), "{shown}");
+        }
         assert_eq!(Untrusted::from("abcdef").for_terminal(3), "abc…");
     }
 

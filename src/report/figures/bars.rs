@@ -1,7 +1,8 @@
 //! Token bars: prompt and completion of the baseline above those of the candidate, on one scale.
 
 use super::coordinate;
-use crate::report::{TokenSaving, number};
+use crate::report::TokenSaving;
+use crate::types::number;
 use serde::Serialize;
 
 const WIDTH: f64 = 340.0;
