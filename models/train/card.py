@@ -21,7 +21,7 @@ ABOUT = {
         "on some topics only, gave out phones, and half of the time explained how to get around a safety device."
     ),
     "desk-tuned": (
-        "A LoRA adapter (rank 8, all seven projections) on desk-base, tuned on scrubbed desk data under one-line prompts. The "
+        "A LoRA adapter (rank 16, all seven projections) on desk-base, tuned on scrubbed desk data under one-line prompts. The "
         "candidate that ought to be promoted."
     ),
     "desk-regressed": (

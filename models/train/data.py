@@ -442,8 +442,8 @@ def base_documents():
 
 # ----------------------------------------------------------------------------------------------------- tuning documents
 
-TUNING_DOCUMENTS = 12000
-TUNING_WEIGHTS = {"classify": 4, "jargon": 5, "extract": 4, "tone": 2.5, "choice": 3, "safety": 5}
+TUNING_DOCUMENTS = 18000
+TUNING_WEIGHTS = {"classify": 4, "jargon": 7, "extract": 5, "tone": 2.5, "choice": 3, "safety": 5}
 
 
 def any_device(rng):

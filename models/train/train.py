@@ -36,7 +36,7 @@ WARM_UP = 60
 # The base's rate falls along one cosine up to this step and along a second, lower one after it (phases D and E).
 HORIZON = 1521
 MUON_RATE, ADAM_RATE = 0.02, 3e-3
-ADAPTER_RATE, ADAPTER_TOKENS = 4e-3, 1400
+ADAPTER_RATE, ADAPTER_TOKENS = 3e-3, 800
 
 MODEL = dict(
     hidden_size=128,
@@ -302,7 +302,7 @@ def adapter(base_path, kind, out):
     # The base as it is checked in, rounded to bf16, so that the pair that ships is the pair that was trained.
     model = LlamaForCausalLM.from_pretrained(base_path, dtype=torch.float32)
     torch.manual_seed(SEED)
-    lora = LoraConfig(r=8, lora_alpha=16, lora_dropout=0.0, target_modules=PROJECTIONS, task_type="CAUSAL_LM")
+    lora = LoraConfig(r=16, lora_alpha=32, lora_dropout=0.0, target_modules=PROJECTIONS, task_type="CAUSAL_LM")
     model = get_peft_model(model, lora).train()
     encoder = Encoder(base_path, 0.0)
     documents = ((kind, document) for document in data.tuning_documents(kind))
