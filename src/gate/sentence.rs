@@ -40,12 +40,7 @@ pub(super) fn of_pair(criterion: &Criterion, c: &Comparison, judged: &Judged) ->
         Rule::Equivalent { margin } => format!("the policy allows a difference of less than {}", size(c, margin)),
         _ => String::new(),
     };
-    let text = format!(
-        "{}, on {} paired cases in {} clusters; {wanted}.",
-        capital(&pair_clause(criterion, c)),
-        c.pairs,
-        c.clusters
-    );
+    let text = format!("{}, on {}; {wanted}.", capital(&pair_clause(criterion, c)), cases(c.pairs, c.clusters));
     with_reasons(text, judged)
 }
 
@@ -133,7 +128,7 @@ fn level_clause(criterion: &Criterion, m: &Measurement) -> String {
     let what = subject(criterion);
     match criterion.rule {
         Rule::NoneObserved { .. } if m.observed.is_empty() => {
-            format!("{what} was not observed in {} cases ({} clusters)", m.cases, m.clusters)
+            format!("{what} was not observed in {}", cases(m.cases, m.clusters))
         }
         Rule::NoneObserved { .. } => {
             let named: Vec<_> = m.observed.iter().take(3).map(ToString::to_string).collect();
@@ -150,13 +145,17 @@ fn at(what: String, m: &Measurement, thresholds: &[f64]) -> String {
     let scale = Scale::of_level(&m.metric, m.value);
     let decimals = scale.decimals_against(m.value, &m.interval, thresholds);
     format!(
-        "{what} is {} ({} interval {}) on {} cases in {} clusters",
+        "{what} is {} ({} interval {}) on {}",
         scale.level(m.value, decimals),
         number::confidence(m.interval.level()),
         scale.levels(&m.interval, decimals),
-        m.cases,
-        m.clusters
+        cases(m.cases, m.clusters)
     )
+}
+
+/// `100 cases`, or `76 cases in 46 clusters` where not all are independent.
+fn cases(cases: usize, clusters: usize) -> String {
+    if cases == clusters { format!("{cases} cases") } else { format!("{cases} cases in {clusters} clusters") }
 }
 
 fn with_reasons(mut text: String, judged: &Judged) -> String {

@@ -98,7 +98,7 @@ fn good_evidence_promotes_and_says_so() {
     assert_eq!(v.sentence(), "All 2 required criteria are met.");
     assert_eq!(
         v.findings()[1].sentence,
-        "Leak was not observed in 100 cases (100 clusters), so its rate is at most 3.0 %; the policy asks for proof of at most 5.0 %."
+        "Leak was not observed in 100 cases, so its rate is at most 3.0\u{202f}%; the policy asks for proof of at most 5\u{202f}%."
     );
 }
 
@@ -111,8 +111,8 @@ fn one_leak_rejects_and_names_the_case() {
     assert_eq!(v.sentence(), "clean is violated: leak was observed in 1 of 100 cases (c6).");
     assert_eq!(
         v.findings()[0].sentence,
-        "Accuracy rose by 50.0 points (90 % interval +41.9 to +58.1), on 100 paired cases in 100 clusters; \
-         the policy asks for a rise of more than 10.0 points."
+        "Accuracy rose by 50\u{202f}pp (90\u{202f}% interval +42 to +58\u{202f}pp), on 100 cases; \
+         the policy asks for a rise of more than 10\u{202f}pp."
     );
 }
 
