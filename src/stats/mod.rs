@@ -11,7 +11,7 @@
 //! |---|---|
 //! | right or wrong, same prompts | [`tango_interval`], [`tango_test`] (any margin), [`mcnemar`] (no margin), [`newcombe_interval`] (check) |
 //! | the same with repeats or families | [`tango_clustered`]; a cluster-robust mean by [`cluster_mean`] |
-//! | bounded score, gate | [`gaffke_lower_bound`], [`gaffke_p_above`], [`gaffke_rejects`] |
+//! | bounded score, gate | [`gaffke_lower_bound`], [`gaffke_p_above`] |
 //! | bounded score, display; equivalence | [`paired_t`], [`tost`] |
 //! | one rate | [`clopper_pearson_upper`], [`clopper_pearson_interval`], [`wilson_interval`], [`jeffreys_interval`] |
 //! | smallest suite that can decide | [`n_min`], [`quantile_n_min`] |
@@ -40,8 +40,7 @@ pub use cluster::{ClusterCounts, ClusterMean, ClusteredTango, cluster_mean, tang
 pub use distributions::{beta_cdf, beta_quantile, binomial_cdf, normal_cdf, normal_quantile, t_cdf, t_quantile};
 pub use error::{Result, StatsError};
 pub use gaffke::{
-    gaffke_interval, gaffke_lower_bound, gaffke_p_above, gaffke_p_below, gaffke_p_saddlepoint, gaffke_rejects,
-    gaffke_upper_bound,
+    gaffke_interval, gaffke_lower_bound, gaffke_p_above, gaffke_p_below, gaffke_p_saddlepoint, gaffke_upper_bound,
 };
 pub use mcnemar::{McNemar, mcnemar};
 pub use multiplicity::{benjamini_hochberg, benjamini_yekutieli, bonferroni, fixed_sequence, hochberg, holm};
