@@ -1,6 +1,6 @@
 //! The checked door to the distribution functions, for rooms that need a quantile or a tail of their own.
 
-use super::error::{Result, closed_unit, finite, open_unit, out_of_range, positive};
+use super::error::{Result, closed_unit, finite, open_unit, out_of_range};
 use super::special;
 
 /// `Phi(x)`, the standard normal distribution function.
@@ -22,20 +22,20 @@ pub fn normal_quantile(p: f64) -> Result<f64> {
 /// `P(T <= t)` for Student's t with `df` degrees of freedom, which need not be whole.
 ///
 /// # Errors
-/// When `t` or `df` is NaN or infinite, or `df <= 0`.
+/// When `t` or `df` is NaN or infinite, or `df` is below 0.1.
 pub fn t_cdf(t: f64, df: f64) -> Result<f64> {
     finite("t", t)?;
-    positive("degrees of freedom", df)?;
+    degrees(df)?;
     Ok(special::t_cdf(t, df))
 }
 
 /// `t` with `P(T <= t) = p` for Student's t with `df` degrees of freedom, which need not be whole.
 ///
 /// # Errors
-/// When `p` is outside `(0, 1)`, or `df` is not a finite number above 0.
+/// When `p` is outside `(0, 1)`, or `df` is not a finite number of at least 0.1.
 pub fn t_quantile(p: f64, df: f64) -> Result<f64> {
     open_unit("p", p)?;
-    positive("degrees of freedom", df)?;
+    degrees(df)?;
     Ok(if p < 0.5 { -special::t_upper_quantile(p, df) } else { special::t_upper_quantile(1.0 - p, df) })
 }
 
@@ -66,6 +66,14 @@ pub fn beta_quantile(p: f64, a: f64, b: f64) -> Result<f64> {
 pub fn binomial_cdf(k: u64, n: u64, p: f64) -> Result<f64> {
     closed_unit("p", p)?;
     Ok(special::binomial_cdf(i64::try_from(k).unwrap_or(i64::MAX), n, p))
+}
+
+fn degrees(df: f64) -> Result<()> {
+    if df >= 0.1 && df.is_finite() {
+        Ok(())
+    } else {
+        Err(out_of_range("degrees of freedom", df, "a finite number of at least 0.1"))
+    }
 }
 
 fn shapes(a: f64, b: f64) -> Result<()> {

@@ -9,9 +9,10 @@
 //! method has to say so.
 //!
 //! Two evaluations: Lugannani & Rice's saddlepoint (about 1 % of p) and the inversion of the characteristic function.
-//! The inversion runs along the vertical line through the saddle of `exp(K(s))/s`, where the integrand neither oscillates
-//! nor cancels, with the trapezoidal rule in `u`, `y = sigma sinh(u)`; halving the step squares the error (Trefethen &
-//! Weideman 2014, SIAM Review 56:385). Both cost O(n).
+//! The inversion runs through the saddle of `exp(K(s))/s` along a curve that follows the path of steepest descent, where
+//! the integrand neither oscillates nor cancels, with the trapezoidal rule; halving its step squares the error (Trefethen
+//! & Weideman 2014, SIAM Review 56:385). All poles lie on the real axis, so every such curve gives the same answer. Both
+//! cost O(n).
 
 use super::error::{Result, StatsError, finite, interval, open_unit, out_of_range, sample};
 use super::root;
@@ -25,8 +26,11 @@ const LANES: usize = 8;
 /// Elements between two looks at the size of the products.
 const CHUNK: usize = 16;
 
-/// A modulus beyond which a node contributes nothing.
-const DEAD: f64 = 1e60;
+/// A product whose modulus is above this or below its reciprocal is brought back by this factor, and that is counted.
+const RESCALE: f64 = 1e100;
+
+/// The steepest slope of the contour: well below 1, where the modulus of a normal integrand would cease to fall.
+const BEND: f64 = 0.6;
 
 /// The sample with its worst case, and what does not depend on the value tested.
 struct Bounded<'a> {
@@ -138,9 +142,12 @@ impl<'a> Bounded<'a> {
         let mut q: Vec<f64> = Vec::with_capacity(self.x.len() + 1);
         q.push(tilted(self.worst - m0, s));
         q.extend(self.x.iter().map(|x| tilted(x - m0, s)));
-        let k2 = sum_by(&q, |q| q * q);
-        let sigma = (k2 + 1.0 / (s * s)).sqrt().recip();
-        let tail = self.cumulant(m0, s).exp() * integral(&q, s, sigma).abs() / std::f64::consts::PI;
+        // Second and third derivative of K(s) - ln|s| give the width of the saddle and the bend of its path.
+        let curvature = sum_by(&q, |q| q * q) + 1.0 / (s * s);
+        let sigma = curvature.sqrt().recip();
+        let skew = (2.0 * sum_by(&q, |q| q * q * q) - 2.0 / (s * s * s)) * sigma * sigma * sigma;
+        let contour = Contour { s, sigma, bend: skew / 6.0 };
+        let tail = self.cumulant(m0, s).exp() * integral(&q, &contour).abs() / std::f64::consts::PI;
         if below { tail.min(1.0) } else { (1.0 - tail).max(0.0) }
     }
 
@@ -179,13 +186,33 @@ fn tilted(a: f64, s: f64) -> f64 {
     a / (1.0 - s * a)
 }
 
-/// `integral over y > 0 of Re[ 1 / ((s + iy) prod (1 - i y q)) ]`.
-fn integral(q: &[f64], s: f64, sigma: f64) -> f64 {
+/// The upper half of the curve `s + sigma (g(v) + i v)`, `v = sinh u`, with `g(v) = bend v^2` near the saddle and the
+/// slope [`BEND`] far from it.
+struct Contour {
+    s: f64,
+    sigma: f64,
+    bend: f64,
+}
+
+impl Contour {
+    /// The distance from the saddle and the derivative by `u`, each as real and imaginary part.
+    fn at(&self, u: f64) -> ((f64, f64), (f64, f64)) {
+        let (v, dv) = (u.sinh(), u.cosh());
+        let ratio = self.bend * v / BEND;
+        let root = (1.0 + ratio * ratio).sqrt();
+        let g = self.bend * v * v / root;
+        let dg = self.bend * v * (2.0 + ratio * ratio) / (root * root * root);
+        ((self.sigma * g, self.sigma * v), (self.sigma * dg * dv, self.sigma * dv))
+    }
+}
+
+/// The imaginary part of the integral of `1 / (z prod (1 - (z - s) q))` along the contour.
+fn integral(q: &[f64], contour: &Contour) -> f64 {
     let mut h = 0.25;
-    let mut total = nodes(q, s, sigma, h, 0.0) * h;
+    let mut total = nodes(q, contour, h, 0.0) * h;
     for _ in 0..8 {
         // The new nodes lie half-way between the old ones.
-        let finer = 0.5 * total + 0.5 * h * nodes(q, s, sigma, h, 0.5);
+        let finer = 0.5 * total + 0.5 * h * nodes(q, contour, h, 0.5);
         h *= 0.5;
         let change = (finer - total).abs();
         total = finer;
@@ -196,49 +223,52 @@ fn integral(q: &[f64], s: f64, sigma: f64) -> f64 {
     total
 }
 
-/// The sum of the integrand at `u = h (k + offset)`, `k = 0, 1, ..`, with the weight of `dy/du`; `u = 0` counts half.
-fn nodes(q: &[f64], s: f64, sigma: f64, h: f64, offset: f64) -> f64 {
+/// The sum of the integrand at `u = h (k + offset)`, `k = 0, 1, ..`; `u = 0` counts half.
+fn nodes(q: &[f64], contour: &Contour, h: f64, offset: f64) -> f64 {
     let mut total = 0.0;
     for group in 0..400 {
         let u: [f64; LANES] = std::array::from_fn(|j| h * ((group * LANES + j) as f64 + offset));
-        let y = u.map(|u| sigma * u.sinh());
-        let products = products(q, y);
+        let points = u.map(|u| contour.at(u));
+        let products = products(q, points.map(|(p, _)| p));
         let mut envelope = 0.0;
         for j in 0..LANES {
-            let Some((re, im)) = products[j] else { continue };
-            let (zr, zi) = (re * s - im * y[j], re * y[j] + im * s);
-            let square = zr * zr + zi * zi;
-            let weight = sigma * u[j].cosh() * if u[j] == 0.0 { 0.5 } else { 1.0 };
-            total += weight * zr / square;
-            envelope = weight / square.sqrt();
+            let ((x, y), (dx, dy)) = points[j];
+            let ((re, im), scale) = products[j];
+            let x = contour.s + x;
+            let (zr, zi) = (re * x - im * y, re * y + im * x);
+            let weight = if u[j] == 0.0 { 0.5 } else { 1.0 } * RESCALE.powi(-scale) / (zr * zr + zi * zi);
+            total += weight * (dy * zr - dx * zi);
+            envelope = weight * dx.hypot(dy) * zr.hypot(zi);
         }
-        // `envelope` is that of the last living node: the moduli fall from node to node.
-        if products[LANES - 1].is_none() || envelope <= 1e-17 * total.abs() {
+        // The moduli fall from node to node, so that the last one bounds what is left.
+        if envelope <= 1e-17 * total.abs() {
             break;
         }
     }
     total
 }
 
-/// `prod (1 - i y q)` for each `y`; none where its modulus is beyond [`DEAD`].
-fn products(q: &[f64], y: [f64; LANES]) -> [Option<(f64, f64)>; LANES] {
-    let (mut re, mut im) = ([1.0; LANES], [0.0; LANES]);
-    let mut alive = [true; LANES];
+/// `prod (1 - (x + iy) q)` for each point, times `RESCALE^-k`, and `k`.
+fn products(q: &[f64], points: [(f64, f64); LANES]) -> [((f64, f64), i32); LANES] {
+    let (x, y) = (points.map(|p| p.0), points.map(|p| p.1));
+    let (mut re, mut im, mut scale) = ([1.0; LANES], [0.0; LANES], [0; LANES]);
     for chunk in q.chunks(CHUNK) {
         for &q in chunk {
             for j in 0..LANES {
-                let t = y[j] * q;
-                (re[j], im[j]) = (re[j] + t * im[j], im[j] - t * re[j]);
+                let (fr, fi) = (1.0 - x[j] * q, -y[j] * q);
+                (re[j], im[j]) = (re[j] * fr - im[j] * fi, re[j] * fi + im[j] * fr);
             }
         }
         for j in 0..LANES {
-            if re[j].abs() + im[j].abs() > DEAD {
-                // No factor has a modulus below 1, so the product stays that large.
-                (alive[j], re[j], im[j]) = (false, 1.0, 0.0);
+            let size = re[j].abs() + im[j].abs();
+            if size > RESCALE {
+                (re[j], im[j], scale[j]) = (re[j] / RESCALE, im[j] / RESCALE, scale[j] + 1);
+            } else if size < 1.0 / RESCALE {
+                (re[j], im[j], scale[j]) = (re[j] * RESCALE, im[j] * RESCALE, scale[j] - 1);
             }
         }
     }
-    std::array::from_fn(|j| alive[j].then_some((re[j], im[j])))
+    std::array::from_fn(|j| ((re[j], im[j]), scale[j]))
 }
 
 /// Gaffke's p value of `H0: mean <= m0` for scores that cannot be below `lower`; small = the mean is above `m0`.
@@ -263,28 +293,14 @@ pub fn gaffke_p_below(x: &[f64], upper: f64, m0: f64) -> Result<f64> {
     Ok(Bounded::new(&mirrored, -upper)?.exact(-m0))
 }
 
-/// The saddlepoint approximation of [`gaffke_p_above`]: several times faster, with a relative error of about 1 %.
+/// The saddlepoint approximation of [`gaffke_p_above`], with a relative error of about 1 %: an independent check, and
+/// faster from some ten thousand scores on.
 ///
 /// # Errors
 /// As [`gaffke_p_above`].
 pub fn gaffke_p_saddlepoint(x: &[f64], lower: f64, m0: f64) -> Result<f64> {
     finite("mean tested", m0)?;
     Ok(Bounded::new(x, lower)?.saddlepoint(m0))
-}
-
-/// Whether [`gaffke_p_above`] is at most `alpha`, by the saddlepoint where that is far enough from `alpha` to be safe and
-/// by inversion elsewhere. The answer is that of the inversion.
-///
-/// # Errors
-/// As [`gaffke_p_above`], and when alpha is outside `(0, 1)`.
-pub fn gaffke_rejects(x: &[f64], lower: f64, m0: f64, alpha: f64) -> Result<bool> {
-    finite("mean tested", m0)?;
-    open_unit("alpha", alpha)?;
-    let bounded = Bounded::new(x, lower)?;
-    let rough = bounded.saddlepoint(m0);
-    // Twenty times the largest error that was measured.
-    let near = rough > 0.8 * alpha && rough < 1.25 * alpha;
-    Ok(if near { bounded.exact(m0) <= alpha } else { rough <= alpha })
 }
 
 /// Gaffke's one-sided lower bound for the mean at confidence `1 - alpha`: the `m0` of which the p value is alpha.
@@ -387,8 +403,6 @@ mod tests {
             let bound = gaffke_lower_bound(&data, -1.0, alpha).unwrap();
             let p = gaffke_p_above(&data, -1.0, bound).unwrap();
             assert!((p / alpha - 1.0).abs() < 1e-7, "{p} {alpha}");
-            assert!(gaffke_rejects(&data, -1.0, bound - 1e-6, alpha).unwrap());
-            assert!(!gaffke_rejects(&data, -1.0, bound + 1e-6, alpha).unwrap());
         }
     }
 
@@ -401,6 +415,5 @@ mod tests {
         assert!(gaffke_p_above(&[0.0], -1.0, f64::NAN).is_err());
         assert!(gaffke_upper_bound(&[1.5], 1.0, 0.05).is_err());
         assert!(gaffke_lower_bound(&[0.0], -1.0, 0.0).is_err());
-        assert!(gaffke_rejects(&[0.0], -1.0, 0.0, f64::NAN).is_err());
     }
 }

@@ -132,6 +132,58 @@ pub fn ratio_below_p(tuned: &[f64], base: &[f64], bound: f64) -> Result<f64> {
     Ok(paired_t(&d, 0.0, 0.9)?.p_less)
 }
 
+/// When the saving per request pays for hosting by the hour.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BreakEven {
+    /// Mean saving per request, base minus tuned.
+    pub saving: f64,
+    /// Its t interval over the paired requests.
+    pub saving_interval: Interval,
+    /// Requests per hour from which the tuned model is cheaper; infinite when nothing is saved.
+    pub requests_per_hour: f64,
+    /// Its interval; the upper limit is infinite when the lower limit of the saving is not above 0, and both are when the
+    /// upper one is not either.
+    pub interval: Interval,
+    hosting_per_hour: f64,
+}
+
+impl BreakEven {
+    /// What the tuned model costs more per hour at a traffic of `requests_per_hour`, `h - lambda s`, with its interval;
+    /// below 0 = it saves.
+    ///
+    /// # Errors
+    /// When the traffic is negative, NaN or infinite.
+    pub fn extra_cost_per_hour(&self, requests_per_hour: f64) -> Result<(f64, Interval)> {
+        if finite("requests per hour", requests_per_hour)? < 0.0 {
+            return Err(super::error::out_of_range("requests per hour", requests_per_hour, "0 or above"));
+        }
+        let cost = |saving: f64| self.hosting_per_hour - requests_per_hour * saving;
+        let i = self.saving_interval;
+        Ok((cost(self.saving), interval(cost(i.upper()), cost(i.lower()), i.level())?))
+    }
+}
+
+/// The break-even traffic of a tuned model that costs `hosting_per_hour`, from the variable cost of the same requests on
+/// both models: `h/s`, with the limits `[h/s_upper, h/s_lower]` (Fieller's for a constant over a mean).
+///
+/// # Errors
+/// When there are fewer than two requests, the lengths differ, a cost is NaN or infinite, all savings are equal, hosting is
+/// not above 0, or the level is outside `(0, 1)`.
+pub fn break_even(cost_tuned: &[f64], cost_base: &[f64], hosting_per_hour: f64, level: f64) -> Result<BreakEven> {
+    same_length("paired costs", cost_tuned.len(), cost_base.len())?;
+    positive("hosting per hour", hosting_per_hour)?;
+    let savings: Vec<f64> = cost_tuned.iter().zip(cost_base).map(|(t, b)| b - t).collect();
+    let t = paired_t(&savings, 0.0, level)?;
+    let traffic = |saving: f64| if saving > 0.0 { hosting_per_hour / saving } else { f64::INFINITY };
+    Ok(BreakEven {
+        saving: t.mean,
+        saving_interval: t.interval,
+        requests_per_hour: traffic(t.mean),
+        interval: interval(traffic(t.interval.upper()), traffic(t.interval.lower()), level)?,
+        hosting_per_hour,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,6 +210,19 @@ mod tests {
     fn an_exact_proportion_is_no_certainty() {
         let base = [1.0, 2.0, 5.0];
         assert_eq!(ratio_of_totals(&base.map(|b| 0.7 * b), &base), Err(StatsError::ZeroVariance));
+    }
+
+    #[test]
+    fn hosting_pays_from_a_traffic_on() {
+        let e = break_even(&TUNED, &BASE, 50.0, 0.95).unwrap();
+        assert!((e.requests_per_hour * e.saving - 50.0).abs() < 1e-12);
+        assert!(e.interval.lower() < e.requests_per_hour && e.requests_per_hour < e.interval.upper());
+        let (cost, i) = e.extra_cost_per_hour(e.requests_per_hour).unwrap();
+        assert!(cost.abs() < 1e-12 && i.lower() < 0.0 && i.upper() > 0.0);
+        // No saving: never.
+        let never = break_even(&BASE, &TUNED, 50.0, 0.95).unwrap();
+        assert!(never.requests_per_hour.is_infinite() && never.interval.lower().is_infinite());
+        assert!(break_even(&TUNED, &BASE, 0.0, 0.95).is_err() && e.extra_cost_per_hour(f64::NAN).is_err());
     }
 
     #[test]

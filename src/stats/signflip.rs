@@ -1,0 +1,182 @@
+//! The sign-flip permutation test: "both models are the same" for any paired score.
+//!
+//! It takes no margin, and must not be given one by shifting the data: with ties a shift turns every tie into a win. It
+//! shows superiority only; non-inferiority is [`super::gaffke_p_above`]'s and [`super::tango_test`]'s.
+
+use super::error::{Result, StatsError, at_least, sample};
+use super::sum::sum;
+use crate::types::SplitMix64;
+
+/// The largest sample of which all patterns are counted.
+pub const EXACT_LIMIT: usize = 40;
+
+/// p values of the sign-flip test. "greater" = evidence that the tuned model is better.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SignFlip {
+    /// Patterns with a sum at least as large as the observed one, the identity included.
+    pub count_greater: u64,
+    /// Patterns with a sum at most the observed one.
+    pub count_less: u64,
+    /// Patterns with a sum at least as far from 0 as the observed one.
+    pub count_two_sided: u64,
+    /// Patterns in all: 2^n, or the number of random ones plus the identity.
+    pub patterns: u64,
+    /// One-sided p value: small = the tuned model is better.
+    pub p_greater: f64,
+    /// One-sided p value: small = the tuned model is worse.
+    pub p_less: f64,
+    /// Two-sided p value.
+    pub p_two_sided: f64,
+}
+
+impl SignFlip {
+    fn from_counts(greater: u64, less: u64, two: u64, patterns: u64) -> Self {
+        let share = |k: u64| k as f64 / patterns as f64;
+        Self {
+            count_greater: greater,
+            count_less: less,
+            count_two_sided: two,
+            patterns,
+            p_greater: share(greater),
+            p_less: share(less),
+            p_two_sided: share(two),
+        }
+    }
+}
+
+/// The observed sum, and how near a sum counts as equal to it.
+fn observed(d: &[f64]) -> Result<(f64, f64)> {
+    sample("paired differences", d, 1)?;
+    let size: f64 = d.iter().map(|x| x.abs()).sum();
+    super::error::finite("sum of the differences", size)?;
+    Ok((sum(d), 1e-12 * size.max(1.0)))
+}
+
+/// The exact test over all 2^n sign patterns, for n up to 40.
+///
+/// The patterns of the two halves of the sample are listed, sorted and merged, so that the cost is `2^(n/2)` and not `2^n`
+/// (Horowitz & Sahni 1974, J ACM 21:277). Source of the test: Fisher 1935, The Design of Experiments, section 21.
+///
+/// # Errors
+/// When the sample is empty or larger than [`EXACT_LIMIT`], or a difference is NaN or infinite.
+pub fn sign_flip_exact(d: &[f64]) -> Result<SignFlip> {
+    let (total, tolerance) = observed(d)?;
+    if d.len() > EXACT_LIMIT {
+        return Err(StatsError::OutOfRange {
+            what: "number of differences",
+            value: d.len() as f64,
+            expected: "at most 40 for the exact sign-flip test",
+        });
+    }
+    let (left, right) = d.split_at(d.len() / 2);
+    let (left, right) = (sorted_sums(left), sorted_sums(right));
+    let patterns = 1_u64 << d.len();
+    let greater = count_at_least(&left, &right, total - tolerance);
+    // The sums are symmetric about 0: as many lie at or below s as at or above -s.
+    let less = count_at_least(&left, &right, -total - tolerance);
+    let edge = total.abs() - tolerance;
+    let two = if edge <= 0.0 { patterns } else { 2 * count_at_least(&left, &right, edge) };
+    Ok(SignFlip::from_counts(greater, less, two, patterns))
+}
+
+/// All signed sums of a few numbers, ascending.
+fn sorted_sums(d: &[f64]) -> Vec<f64> {
+    let mut sums = vec![0.0];
+    for &x in d {
+        let mut next = Vec::with_capacity(2 * sums.len());
+        next.extend(sums.iter().map(|s| s + x));
+        next.extend(sums.iter().map(|s| s - x));
+        sums = next;
+    }
+    sums.sort_unstable_by(f64::total_cmp);
+    sums
+}
+
+/// How many pairs of a left and a right sum reach `edge`.
+fn count_at_least(left: &[f64], right: &[f64], edge: f64) -> u64 {
+    let mut first = right.len();
+    left.iter()
+        .map(|l| {
+            while first > 0 && l + right[first - 1] >= edge {
+                first -= 1;
+            }
+            (right.len() - first) as u64
+        })
+        .sum()
+}
+
+/// The test over random sign patterns, `p = (1 + #{as extreme}) / (patterns + 1)`: the identity is one of them, so that p
+/// is never 0.
+///
+/// Source: Phipson & Smyth 2010, SAGMB 9:39.
+///
+/// # Errors
+/// When the sample is empty, a difference is NaN or infinite, or there are no patterns.
+pub fn sign_flip_random(d: &[f64], patterns: usize, seed: u64) -> Result<SignFlip> {
+    let (total, tolerance) = observed(d)?;
+    at_least("random patterns", patterns, 1)?;
+    let mut rng = SplitMix64::new(seed);
+    let (mut greater, mut less, mut two) = (1, 1, 1);
+    for _ in 0..patterns {
+        let mut flipped = 0.0;
+        for chunk in d.chunks(64) {
+            let mut bits = rng.next_u64();
+            for x in chunk {
+                // The sign bit of the number is turned by one random bit.
+                flipped += f64::from_bits(x.to_bits() ^ (bits << 63));
+                bits >>= 1;
+            }
+        }
+        greater += u64::from(flipped >= total - tolerance);
+        less += u64::from(flipped <= total + tolerance);
+        two += u64::from(flipped.abs() >= total.abs() - tolerance);
+    }
+    Ok(SignFlip::from_counts(greater, less, two, patterns as u64 + 1))
+}
+
+/// The sign-flip test: exact up to 40 differences, else with `patterns` random flips.
+///
+/// # Errors
+/// When the sample is empty, a difference is NaN or infinite, or random patterns are needed and there are none.
+pub fn sign_flip(d: &[f64], patterns: usize, seed: u64) -> Result<SignFlip> {
+    if d.len() <= EXACT_LIMIT { sign_flip_exact(d) } else { sign_flip_random(d, patterns, seed) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_difference_is_no_evidence() {
+        let t = sign_flip_exact(&[0.0; 9]).unwrap();
+        assert_eq!((t.p_greater, t.p_less, t.p_two_sided), (1.0, 1.0, 1.0));
+    }
+
+    #[test]
+    fn forty_wins_are_counted_exactly() {
+        let t = sign_flip_exact(&[1.0; 40]).unwrap();
+        assert_eq!((t.count_greater, t.count_less), (1, 1 << 40));
+        assert!(sign_flip_exact(&[1.0; 41]).is_err());
+    }
+
+    #[test]
+    fn random_flips_agree_with_the_exact_count() {
+        let d: Vec<f64> = (0..30).map(|i| f64::from((i * 7) % 11) / 10.0 - 0.42).collect();
+        let (exact, random) = (sign_flip_exact(&d).unwrap(), sign_flip_random(&d, 20_000, 5).unwrap());
+        assert!((exact.p_greater - random.p_greater).abs() < 0.02);
+        assert!((exact.p_two_sided - random.p_two_sided).abs() < 0.02);
+        assert_eq!(sign_flip(&d, 10, 1).unwrap(), exact);
+    }
+
+    #[test]
+    fn a_random_p_value_is_never_zero() {
+        assert_eq!(sign_flip_random(&[1.0; 200], 99, 1).unwrap().p_greater, 0.01);
+    }
+
+    #[test]
+    fn bad_input_is_an_error() {
+        assert!(sign_flip(&[], 9, 1).is_err());
+        assert!(sign_flip(&[f64::NAN], 9, 1).is_err());
+        assert!(sign_flip_random(&[1.0], 0, 1).is_err());
+    }
+}
