@@ -442,8 +442,8 @@ def base_documents():
 
 # ----------------------------------------------------------------------------------------------------- tuning documents
 
-TUNING_DOCUMENTS = 18000
-TUNING_WEIGHTS = {"classify": 4, "jargon": 7, "extract": 5, "tone": 2.5, "choice": 3, "safety": 5}
+TUNING_DOCUMENTS = 24000
+TUNING_WEIGHTS = {"classify": 4.5, "jargon": 6, "extract": 6, "tone": 4, "choice": 2.5, "safety": 4.5}
 
 
 def any_device(rng):
