@@ -23,10 +23,8 @@ use std::path::PathBuf;
 /// Decides, with evidence, whether a fine-tuned language model may be promoted.
 #[derive(Parser)]
 #[command(name = "goldgate", version, about, max_term_width = 100)]
-#[command(
-    after_help = "Exit codes: 0 promote or done, 1 reject, 2 usage or file error, 3 undecided, 4 target failure,\n\
-    5 integrity failure, 6 locked, 7 local I/O, 8 golden changes wait for review."
-)]
+#[command(after_help = "Exit codes: 0 promote or done, 1 reject, 2 usage or file error, 3 undecided,\n\
+    4 target failure, 5 integrity failure, 6 locked, 7 local I/O, 8 golden changes.")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
