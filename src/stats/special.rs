@@ -15,6 +15,9 @@ const DF_NORMAL: f64 = 1e9;
 
 /// Standard normal density. The square is split so that its rounding error does not grow into the exponent.
 pub(super) fn normal_pdf(x: f64) -> f64 {
+    if x.abs() > 40.0 {
+        return 0.0;
+    }
     let square = x * x;
     let lost = x.mul_add(x, -square);
     INV_SQRT_2PI * (-0.5 * square).exp() * (1.0 - 0.5 * lost)
@@ -59,6 +62,9 @@ pub(super) fn normal_quantile(p: f64) -> f64 {
     use statrs::distribution::{ContinuousCDF, Normal};
     if p == 0.5 {
         return 0.0;
+    }
+    if !(0.0..=1.0).contains(&p) {
+        return f64::NAN;
     }
     let z = Normal::standard().inverse_cdf(p);
     let density = normal_pdf(z);
@@ -230,6 +236,9 @@ pub(super) fn t_sf(t: f64, df: f64) -> f64 {
         return 1.0 - t_sf(-t, df);
     }
     if df > DF_NORMAL {
+        if t > 40.0 {
+            return 0.0;
+        }
         return normal_sf(t * (1.0 - (t * t + 1.0) / (4.0 * df)));
     }
     let square = t * t;
