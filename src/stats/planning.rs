@@ -29,9 +29,8 @@ pub fn paired_t_power(n: u64, delta: f64, sd: f64, alpha: f64) -> Result<TPower>
     let df = n as f64 - 1.0;
     let nc = finite("noncentrality", delta * (n as f64).sqrt() / sd)?;
     let (one, two) = (t_upper_quantile(alpha, df), t_upper_quantile(0.5 * alpha, df));
-    // Written so that a critical value that is no number is refused too.
-    if !(two <= 1e4) {
-        return Err(out_of_range("alpha", alpha, "large enough for this number of pairs"));
+    if [one, two].iter().any(|t| t.is_nan() || t.abs() > 1e4) {
+        return Err(out_of_range("alpha", alpha, "moderate enough for this number of pairs"));
     }
     Ok(TPower {
         one_sided: noncentral_t_pair(one, df, nc).1,
