@@ -81,7 +81,7 @@ pub(super) fn normal_critical(level: f64) -> f64 {
 }
 
 /// Stirling's error `ln n! - ln(sqrt(2 pi n) (n/e)^n)` (Loader 2000, "Fast and accurate computation of binomial
-/// probabilities", equation 3), for real `n > 0`.
+/// probabilities"), for real `n > 0`.
 ///
 /// Below 16 by the recurrence `e(n) - e(n+1) = (n + 1/2) ln(1 + 1/n) - 1`, which loses no digits; above by its series.
 fn stirling_error(mut n: f64) -> f64 {
@@ -109,7 +109,7 @@ fn stirling_step(n: f64) -> f64 {
     total
 }
 
-/// The deviance part `x ln(x/m) + m - x` (Loader 2000, equation 5), without cancellation near `x = m`.
+/// The deviance part `x ln(x/m) + m - x` (Loader 2000), without cancellation near `x = m`.
 fn deviance(x: f64, m: f64) -> f64 {
     if (x - m).abs() < 0.1 * (x + m) {
         let v = (x - m) / (x + m);
@@ -197,7 +197,7 @@ pub(super) fn beta_cdf_pair(a: f64, b: f64, x: f64, y: f64) -> (f64, f64) {
 /// Two shapes above this take the uniform expansion, since the continued fraction needs about `sqrt(shape)` steps.
 const LARGE_SHAPE: f64 = 1e9;
 
-/// The uniform asymptotic expansion with its first correction (Temme 1996, Special Functions, section 11.3.3); relative
+/// The uniform asymptotic expansion with its first correction (Temme 1996, Special Functions, chapter 11); relative
 /// error of the order of 1/shape.
 fn beta_cdf_large(a: f64, b: f64, x: f64, y: f64) -> (f64, f64) {
     let n = a + b;
