@@ -1,10 +1,12 @@
 //! Laws that every statistic of the gate must obey, on random input.
 
 use goldgate::stats::{
-    ClusterCounts, PairedCounts, benjamini_hochberg, clopper_pearson_interval, cluster_mean, gaffke_interval,
-    gaffke_lower_bound, gaffke_p_above, gaffke_p_below, holm, log_ratio_t, mcnemar, newcombe_interval, paired_t,
-    quantile_interval, quantile_ratio, ratio_below_p, ratio_of_totals, tango_clustered, tango_interval, tango_test,
-    tost,
+    ClusterCounts, Discordance, EXACT_LIMIT, KappaWeights, MixtureProcess, PairedCounts, RatingScale, Zeros, bca_mean,
+    benjamini_hochberg, clopper_pearson_interval, cluster_mean, cohen_kappa, cuped, gaffke_interval,
+    gaffke_lower_bound, gaffke_p_above, gaffke_p_below, hodges_lehmann, holm, krippendorff_alpha, log_ratio_t, mcnemar,
+    newcombe_interval, noninferiority_margin, noninferiority_n, noninferiority_power_exact, ordinal_superiority,
+    paired_t, quantile_interval, quantile_ratio, ratio_below_p, ratio_of_totals, sign_flip, tango_clustered,
+    tango_interval, tango_test, tost, wilcoxon,
 };
 use goldgate::types::SplitMix64;
 use proptest::prelude::*;
@@ -202,6 +204,88 @@ proptest! {
         }
         if x > 0 {
             prop_assert!(((1.0 - cdf(x - 1, i.lower())) / ALPHA - 1.0).abs() < 1e-9);
+        }
+    }
+
+    #[test]
+    fn rank_and_sign_tests_mirror_and_know_no_order(d in differences(), seed: u64) {
+        let (own, mirrored) = (sign_flip(&d, 99, 1).unwrap(), sign_flip(&negated(&d), 99, 1).unwrap());
+        prop_assert!(d.len() > EXACT_LIMIT || own.p_greater == mirrored.p_less);
+        for zeros in [Zeros::Pratt, Zeros::Drop] {
+            let (own, mirrored) = (wilcoxon(&d, zeros).unwrap(), wilcoxon(&negated(&d), zeros).unwrap());
+            prop_assert!(near(own.p_greater, mirrored.p_less) && near(own.p_two_sided, mirrored.p_two_sided));
+            prop_assert_eq!(own, wilcoxon(&shuffled(&d, seed), zeros).unwrap());
+        }
+        let (own, mirrored) = (hodges_lehmann(&d, LEVEL).unwrap(), hodges_lehmann(&negated(&d), LEVEL).unwrap());
+        prop_assert_eq!(own.interval, mirrored.interval.mirrored());
+        prop_assert!(own.interval.lower() <= own.estimate && own.estimate <= own.interval.upper());
+    }
+
+    #[test]
+    fn a_loss_is_never_evidence_for_a_pass(d in differences(), margin in 0.0..0.5f64) {
+        for population in [None, Some(d.len() as u64 + 1)] {
+            let mut process = MixtureProcess::new(margin, population).unwrap();
+            for x in &d {
+                process.push(*x).unwrap();
+            }
+            let (above, below) = (process.log_wealth_above(), process.log_wealth_below());
+            process.push(-1.0).unwrap();
+            // A suite that was decided before this prompt stays decided whatever it brings.
+            prop_assert!(process.log_wealth_above() <= above || process.log_wealth_above() == f64::INFINITY);
+            prop_assert!(process.log_wealth_below() >= below || process.log_wealth_above() == f64::INFINITY);
+        }
+    }
+
+    #[test]
+    fn preferences_and_grades_mirror(d in differences(), base in differences()) {
+        let n = d.len().min(base.len());
+        let (a, b) = (&d[..n], &base[..n]);
+        let own = ordinal_superiority(a, b, LEVEL).unwrap();
+        let swapped = ordinal_superiority(b, a, LEVEL).unwrap();
+        prop_assert!(near(own.superiority + swapped.superiority, 1.0));
+        prop_assert!(near(own.interval.lower() + swapped.interval.upper(), 1.0));
+    }
+
+    #[test]
+    fn agreement_does_not_depend_on_who_is_first(a in proptest::collection::vec(0..4usize, 6..40), seed: u64) {
+        let b = shuffled(&a, seed);
+        for weights in [KappaWeights::None, KappaWeights::Linear, KappaWeights::Quadratic] {
+            if let (Ok(own), Ok(swapped)) = (cohen_kappa(&a, &b, 4, weights), cohen_kappa(&b, &a, 4, weights)) {
+                prop_assert!(near(own.coefficient, swapped.coefficient) && near(own.se, swapped.se));
+                prop_assert!(own.coefficient <= 1.0 + 1e-12);
+            }
+        }
+        let rows = |x: &[usize]| x.iter().map(|&v| Some(v as f64)).collect::<Vec<_>>();
+        for scale in [RatingScale::Nominal, RatingScale::Ordinal, RatingScale::Interval] {
+            let own = krippendorff_alpha(&[rows(&a), rows(&b)], scale);
+            let swapped = krippendorff_alpha(&[rows(&b), rows(&a)], scale);
+            if let (Ok(own), Ok(swapped)) = (own, swapped) {
+                prop_assert!(near(own, swapped));
+            }
+        }
+    }
+
+    #[test]
+    fn more_prompts_and_more_margin_give_more_power(psi in 0.02..0.5f64, n in 30..400u64, margin in 0.02..0.3f64) {
+        let truth = Discordance::from_difference(psi, 0.0).unwrap();
+        let power = |n, margin| noninferiority_power_exact(n, truth, margin, ALPHA).unwrap();
+        prop_assert!(power(n, margin) <= power(n, margin + 0.05) + 1e-12);
+        prop_assert!(power(n, margin) <= power(4 * n, margin) + 0.02);
+        let formula = noninferiority_n(psi, 0.0, margin, ALPHA, 0.8).unwrap();
+        let resolved = noninferiority_margin(formula.ceil() as u64, psi, 0.0, ALPHA, 0.8).unwrap();
+        prop_assert!(resolved <= margin + 1e-12);
+    }
+
+    #[test]
+    fn moving_every_score_moves_the_estimate(d in differences(), shift in -1.0..1.0f64) {
+        let moved: Vec<f64> = d.iter().map(|x| x + shift).collect();
+        if let (Ok((_, own)), Ok((_, other))) = (bca_mean(&d, 199, 5, LEVEL), bca_mean(&moved, 199, 5, LEVEL)) {
+            prop_assert!((own.interval.lower() + shift - other.interval.lower()).abs() < 1e-9);
+        }
+        let covariate: Vec<f64> = (0..d.len()).map(|i| ((i * 7) % 5) as f64).collect();
+        if let (Ok(own), Ok(other)) = (cuped(&d, &covariate, 2.0), cuped(&moved, &covariate, 2.0)) {
+            prop_assert!((own.adjusted.mean + shift - other.adjusted.mean).abs() < 1e-9);
+            prop_assert!((own.adjusted.se - other.adjusted.se).abs() < 1e-9);
         }
     }
 }

@@ -80,7 +80,7 @@ fn margins(table: &[f64], k: usize) -> (Vec<f64>, Vec<f64>) {
 
 /// Cohen's (weighted) kappa of two raters over categories `0..k`, with the large-sample standard error.
 ///
-/// Sources: Cohen 1968, Psychol Bull 70:213; Fleiss, Cohen & Everitt 1969, Psychol Bull 72:323, equation 13.
+/// Sources: Cohen 1968, Psychol Bull 70:213; Fleiss, Cohen & Everitt 1969, Psychol Bull 72:323.
 ///
 /// # Errors
 /// When the raters rated different numbers of items, fewer than two items or categories, a category is `k` or above, or
@@ -112,7 +112,7 @@ pub fn cohen_kappa(a: &[usize], b: &[usize], k: usize, weights: KappaWeights) ->
 
 /// Gwet's AC1 of two raters over categories `0..k`: a coefficient that stays meaningful when one category dominates.
 ///
-/// Source: Gwet 2008, Br J Math Stat Psychol 61:29, equations 8 and 17.
+/// Source: Gwet 2008, Br J Math Stat Psychol 61:29.
 ///
 /// # Errors
 /// When the raters rated different numbers of items, fewer than two items or categories, or a category is `k` or above.
@@ -279,7 +279,7 @@ mod tests {
 
     #[test]
     fn a_dominant_class_fools_kappa_and_not_ac1() {
-        // 118 of 125 agreed, but nearly all in one class (Gwet 2008, table 1).
+        // 118 of 125 agreed, but nearly all in one class.
         let (mut a, mut b) = (vec![0; 118], vec![0; 118]);
         a.extend([0, 0, 0, 0, 0, 1, 1]);
         b.extend([1, 1, 1, 1, 1, 0, 0]);

@@ -8,6 +8,7 @@ use super::quantile::type7_of_sorted;
 use super::special::{normal_cdf, normal_quantile};
 use super::sum::{mean_of, mean_variance, sum_by};
 use crate::types::{Interval, SplitMix64};
+use std::ops::Range;
 
 /// Resamples for a figure that is reported.
 pub const DEFAULT_RESAMPLES: usize = 9_999;
@@ -43,11 +44,7 @@ impl Bootstrap {
     /// # Errors
     /// When `d` is empty or holds a NaN or an infinity, or there are no resamples.
     pub fn of_mean(d: &[f64], resamples: usize, seed: u64) -> Result<Self> {
-        sample("sample", d, 1)?;
-        let n = d.len();
-        let mut rng = SplitMix64::new(seed);
-        let replicates = (0..resamples).map(|_| (0..n).map(|_| d[rng.index(n)]).sum::<f64>() / n as f64).collect();
-        Self::from_replicates(mean_of(d), replicates)
+        Self::from_replicates(mean_of(d), resampled_means(d, seed, 0..resamples)?)
     }
 
     /// Replicates of any statistic of `n` units: `statistic` gets the indices drawn, and for the estimate `0..n`.
@@ -147,6 +144,43 @@ impl Bootstrap {
         let limits = interval(at(alpha_lower), at(alpha_upper), level)?;
         Ok(Bca { z0, acceleration, alpha_lower, alpha_upper, interval: limits })
     }
+}
+
+/// Resamples that are drawn side by side, so that one does not wait for the sum of another.
+const SIDE_BY_SIDE: usize = 4;
+
+/// The means of the resamples numbered `which` of the stream of `seed`: each draws n indices in order and adds them plainly
+/// from left to right.
+///
+/// The generator can start anywhere in its stream, so the parts of a range can be computed on any number of threads and
+/// give the same numbers in the same order.
+///
+/// # Errors
+/// When `d` is empty or holds a NaN or an infinity.
+pub fn resampled_means(d: &[f64], seed: u64, which: Range<usize>) -> Result<Vec<f64>> {
+    sample("sample", d, 1)?;
+    let n = d.len();
+    let mut means = Vec::with_capacity(which.len());
+    let mut next = which.start;
+    while next < which.end {
+        let count = SIDE_BY_SIDE.min(which.end - next);
+        let mut streams: [SplitMix64; SIDE_BY_SIDE] = std::array::from_fn(|j| after(seed, (next + j) as u64, n as u64));
+        let mut sums = [0.0; SIDE_BY_SIDE];
+        for _ in 0..n {
+            for (sum, stream) in sums.iter_mut().zip(&mut streams) {
+                *sum += d[stream.index(n)];
+            }
+        }
+        means.extend(sums.iter().take(count).map(|s| s / n as f64));
+        next += count;
+    }
+    Ok(means)
+}
+
+/// The stream of `seed` after `resamples` resamples of `n` draws: its state moves by a constant per draw.
+fn after(seed: u64, resamples: u64, n: u64) -> SplitMix64 {
+    const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
+    SplitMix64::new(seed.wrapping_add(STEP.wrapping_mul(resamples.wrapping_mul(n))))
 }
 
 /// The BCa interval of a mean, with the jackknife in closed form.
@@ -255,6 +289,19 @@ mod tests {
         let (a, b) = (bca_mean(&data(), 500, 9, 0.9).unwrap(), bca_mean(&data(), 500, 9, 0.9).unwrap());
         assert_eq!(a, b);
         assert_ne!(a.1, bca_mean(&data(), 500, 10, 0.9).unwrap().1);
+    }
+
+    #[test]
+    fn parts_of_a_range_are_the_range() {
+        let d = data();
+        let whole = resampled_means(&d, 77, 0..103).unwrap();
+        let parts = [0..10, 10..11, 11..60, 60..103].map(|r| resampled_means(&d, 77, r).unwrap()).concat();
+        assert_eq!(whole, parts);
+        let mut rng = SplitMix64::new(77);
+        for mean in whole {
+            let sum: f64 = (0..d.len()).map(|_| d[rng.index(d.len())]).sum();
+            assert_eq!(mean, sum / d.len() as f64);
+        }
     }
 
     #[test]

@@ -67,7 +67,7 @@ struct Robust {
 }
 
 /// From the size and the total of each cluster; at least two clusters, none empty.
-fn robust(sizes: &[f64], totals: &[f64]) -> Robust {
+fn robust(sizes: &[f64], totals: &[f64]) -> Result<Robust> {
     let n = sum(sizes);
     let mean = sum(totals) / n;
     let over = |weigh: &dyn Fn(f64) -> f64| {
@@ -86,7 +86,12 @@ fn robust(sizes: &[f64], totals: &[f64]) -> Robust {
     let h_squared: Vec<f64> = h.iter().map(|h| h * h).collect();
     let total_h = sum(&h);
     let inverse_df = sum(&shares) + total_h * total_h - sum(&h_squared);
-    Robust { mean, cr0: over(&|_| 1.0), cr2: over(&|left| left), cr3: over(&|left| left * left), df: 1.0 / inverse_df }
+    let df = 1.0 / inverse_df;
+    // One cluster that holds all but a rounding error leaves nothing to compare it with.
+    if !(df.is_finite() && df > 0.5) {
+        return Err(StatsError::NotEstimable { why: "one cluster holds nearly all observations" });
+    }
+    Ok(Robust { mean, cr0: over(&|_| 1.0), cr2: over(&|left| left), cr3: over(&|left| left * left), df })
 }
 
 /// Sizes and totals of the clusters named by `labels`; clusters in the order of their labels.
@@ -110,14 +115,15 @@ fn by_cluster(d: &[f64], labels: &[usize]) -> (Vec<f64>, Vec<f64>) {
 /// 2002, Survey Methodology 28:169; Pustejovsky & Tipton 2018, JBES 36:672 (CR2, Satterthwaite).
 ///
 /// # Errors
-/// When there are fewer than two clusters, the lengths differ, or a difference is NaN or infinite.
+/// When there are fewer than two clusters, one of them holds nearly everything, the lengths differ, or a difference is NaN
+/// or infinite.
 pub fn cluster_mean(d: &[f64], labels: &[usize]) -> Result<ClusterMean> {
     sample("differences", d, 2)?;
     same_length("differences and cluster labels", d.len(), labels.len())?;
     let (sizes, totals) = by_cluster(d, labels);
     let g = sizes.len();
     at_least("clusters", g, 2)?;
-    let r = robust(&sizes, &totals);
+    let r = robust(&sizes, &totals)?;
     let naive = mean_variance(d).1 / d.len() as f64;
     let groups = g as f64;
     finite("cluster-robust error", r.cr3)?;
@@ -212,7 +218,8 @@ impl ClusteredTango {
 /// Source: the idea of Rao & Scott 1992, Biometrics 48:577, applied to Tango's score interval.
 ///
 /// # Errors
-/// When there are fewer than two clusters, a cluster is empty, or `gained + lost > pairs` in one.
+/// When there are fewer than two clusters, one of them holds nearly everything, a cluster is empty, or
+/// `gained + lost > pairs` in one.
 pub fn tango_clustered(clusters: &[ClusterCounts]) -> Result<ClusteredTango> {
     at_least("clusters", clusters.len(), 2)?;
     for c in clusters {
@@ -229,11 +236,11 @@ pub fn tango_clustered(clusters: &[ClusterCounts]) -> Result<ClusteredTango> {
     let totals: Vec<f64> = clusters.iter().map(|c| c.gained as f64 - c.lost as f64).collect();
     let n = sum(&sizes);
     let (b, c) = clusters.iter().fold((0.0, 0.0), |(b, c), k| (b + k.gained as f64, c + k.lost as f64));
-    let r = robust(&sizes, &totals);
+    let r = robust(&sizes, &totals)?;
     let difference = (b - c) / n;
     let v_iid = (((b + c) / n - difference * difference) / n).max(0.0);
     let kish = sizes.iter().map(|s| s * s).sum::<f64>() / n;
-    let discordant = clusters.iter().filter(|c| c.gained + c.lost > 0).count();
+    let discordant = clusters.iter().filter(|c| c.gained > 0 || c.lost > 0).count();
     let observed = if v_iid > 0.0 { r.cr2 / v_iid } else { kish };
     let floor = if discordant < DISCORDANT_CLUSTERS { 1.0 + FLOOR_CORRELATION * (kish - 1.0) } else { 1.0 };
     let design_effect = finite("design effect", observed.max(floor).max(1.0))?;

@@ -10,7 +10,7 @@ const TRUNCATION: f64 = 0.5;
 /// The predictable plug-in bets of the empirical-Bernstein kind: prior mean 1/2, prior variance 1/4, worth one
 /// observation.
 ///
-/// Source: Waudby-Smith & Ramdas 2024, JRSSB 86:1, equation 26.
+/// Source: Waudby-Smith & Ramdas 2024, JRSSB 86:1 (arXiv 2010.09686).
 #[derive(Clone, Debug)]
 struct Bets {
     /// `2 ln(2/alpha)`: half of alpha for each side.
@@ -104,7 +104,7 @@ pub struct BettingCapital {
 /// The capital processes against the mean `m` of observations in `[0, 1]`, with plug-in bets at level alpha (half per
 /// side), truncated at half of the admissible maximum. `population` = its size, when sampling without replacement.
 ///
-/// Source: Waudby-Smith & Ramdas 2024, JRSSB 86:1, section 4.2; without replacement, section 5.
+/// Source: Waudby-Smith & Ramdas 2024, JRSSB 86:1 (arXiv 2010.09686).
 ///
 /// # Errors
 /// When there is no observation, one is NaN or outside `[0, 1]`, there are more than the population holds, or `m` or alpha
@@ -132,7 +132,7 @@ pub fn betting_capital(x: &[f64], m: f64, population: Option<u64>, alpha: f64) -
 /// refuted, on a grid, widened by one step and intersected with all before.
 ///
 /// For the running display of a score; the decision of a run is [`super::MixtureProcess`]'s. Cost per observation: the
-/// grid. Source: Waudby-Smith & Ramdas 2024, JRSSB 86:1, theorem 3.
+/// grid. Source: Waudby-Smith & Ramdas 2024, JRSSB 86:1 (arXiv 2010.09686).
 #[derive(Clone, Debug)]
 pub struct HedgedSequence {
     alpha: f64,

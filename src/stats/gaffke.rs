@@ -55,7 +55,10 @@ impl<'a> Bounded<'a> {
         if least < lower {
             return Err(out_of_range("score", least, "at least the lowest possible score"));
         }
-        finite("range of the scores", best - lower)?;
+        let range = best - lower;
+        if range != 0.0 && !(1e-100..=1e100).contains(&range) {
+            return Err(out_of_range("range of the scores", range, "0 or between 1e-100 and 1e100"));
+        }
         Ok(Self { x, worst: lower, best })
     }
 
@@ -277,20 +280,22 @@ fn products(q: &[f64], points: [(f64, f64); LANES]) -> [((f64, f64), i32); LANES
 /// relative error of about 1e-10.
 ///
 /// # Errors
-/// When the sample is empty, a value is NaN, infinite or below `lower`, or `m0` is not finite.
+/// When the sample is empty, a value is NaN, infinite or below `lower`, the range is beyond 1e100,
+/// or `m0` is not finite.
 pub fn gaffke_p_above(x: &[f64], lower: f64, m0: f64) -> Result<f64> {
     finite("mean tested", m0)?;
-    Ok(Bounded::new(x, lower)?.exact(m0))
+    finite("p value", Bounded::new(x, lower)?.exact(m0))
 }
 
 /// Gaffke's p value of `H0: mean >= m0` for scores that cannot be above `upper`; small = the mean is below `m0`.
 ///
 /// # Errors
-/// When the sample is empty, a value is NaN, infinite or above `upper`, or `m0` is not finite.
+/// When the sample is empty, a value is NaN, infinite or above `upper`, the range is beyond 1e100,
+/// or `m0` is not finite.
 pub fn gaffke_p_below(x: &[f64], upper: f64, m0: f64) -> Result<f64> {
     finite("mean tested", m0)?;
     let mirrored = mirror(x, upper)?;
-    Ok(Bounded::new(&mirrored, -upper)?.exact(-m0))
+    finite("p value", Bounded::new(&mirrored, -upper)?.exact(-m0))
 }
 
 /// The saddlepoint approximation of [`gaffke_p_above`], with a relative error of about 1 %: an independent check, and
@@ -300,26 +305,28 @@ pub fn gaffke_p_below(x: &[f64], upper: f64, m0: f64) -> Result<f64> {
 /// As [`gaffke_p_above`].
 pub fn gaffke_p_saddlepoint(x: &[f64], lower: f64, m0: f64) -> Result<f64> {
     finite("mean tested", m0)?;
-    Ok(Bounded::new(x, lower)?.saddlepoint(m0))
+    finite("p value", Bounded::new(x, lower)?.saddlepoint(m0))
 }
 
 /// Gaffke's one-sided lower bound for the mean at confidence `1 - alpha`: the `m0` of which the p value is alpha.
 ///
 /// # Errors
-/// When the sample is empty, a value is NaN, infinite or below `lower`, or alpha is outside `(0, 1)`.
+/// When the sample is empty, a value is NaN, infinite or below `lower`, the range is beyond 1e100,
+/// or alpha is outside `(0, 1)`.
 pub fn gaffke_lower_bound(x: &[f64], lower: f64, alpha: f64) -> Result<f64> {
     open_unit("alpha", alpha)?;
-    Ok(Bounded::new(x, lower)?.lower_bound(alpha))
+    finite("lower bound", Bounded::new(x, lower)?.lower_bound(alpha))
 }
 
 /// Gaffke's one-sided upper bound for the mean at confidence `1 - alpha`, by mirroring.
 ///
 /// # Errors
-/// When the sample is empty, a value is NaN, infinite or above `upper`, or alpha is outside `(0, 1)`.
+/// When the sample is empty, a value is NaN, infinite or above `upper`, the range is beyond 1e100,
+/// or alpha is outside `(0, 1)`.
 pub fn gaffke_upper_bound(x: &[f64], upper: f64, alpha: f64) -> Result<f64> {
     open_unit("alpha", alpha)?;
     let mirrored = mirror(x, upper)?;
-    Ok(-Bounded::new(&mirrored, -upper)?.lower_bound(alpha))
+    finite("upper bound", -Bounded::new(&mirrored, -upper)?.lower_bound(alpha))
 }
 
 /// Both of Gaffke's bounds for scores in `[lower, upper]`, each at `(1 - level)/2`.

@@ -47,9 +47,9 @@ pub fn mcnemar(gained: u64, lost: u64) -> McNemar {
         exact_two_sided,
         exact_greater,
         exact_less,
-        midp_two_sided: midp_two_sided.max(0.0),
-        midp_greater: exact_greater - 0.5 * point,
-        midp_less: exact_less - 0.5 * point,
+        midp_two_sided: midp_two_sided.clamp(0.0, 1.0),
+        midp_greater: (exact_greater - 0.5 * point).clamp(0.0, 1.0),
+        midp_less: (exact_less - 0.5 * point).clamp(0.0, 1.0),
     }
 }
 

@@ -44,6 +44,7 @@ mod mcnemar;
 mod multiplicity;
 mod noncentral_t;
 mod paired;
+mod planning;
 mod power;
 mod ppi;
 mod preference;
@@ -62,7 +63,9 @@ mod wilcoxon;
 pub use agreement::{
     Agreement, KappaWeights, RatingScale, cohen_kappa, gwet_ac1, krippendorff_alpha, krippendorff_interval,
 };
-pub use bootstrap::{Bca, Bootstrap, DEFAULT_RESAMPLES, bca_mean, median_ratio, studentised_bootstrap_mean};
+pub use bootstrap::{
+    Bca, Bootstrap, DEFAULT_RESAMPLES, bca_mean, median_ratio, resampled_means, studentised_bootstrap_mean,
+};
 pub use cluster::{ClusterCounts, ClusterMean, ClusteredTango, cluster_mean, tango_clustered};
 pub use confidence_sequence::{BettingCapital, HedgedSequence, betting_capital};
 pub use distributions::{beta_cdf, beta_quantile, binomial_cdf, normal_cdf, normal_quantile, t_cdf, t_quantile};
@@ -78,10 +81,12 @@ pub use noncentral_t::noncentral_t_cdf;
 pub use paired::{
     PairedCounts, ScoreTest, newcombe_interval, newcombe_uncorrected_interval, tango_interval, tango_test,
 };
+pub use planning::{
+    JointPower, TPower, design_effect, joint_power, paired_t_n, paired_t_power, sd_upper_limit, simulated_power,
+};
 pub use power::{
-    Discordance, JointPower, McNemarPower, TPower, design_effect, joint_power, mcnemar_detectable, mcnemar_n,
-    mcnemar_power, noninferiority_margin, noninferiority_n, noninferiority_power, noninferiority_power_exact,
-    paired_t_n, paired_t_power, sd_upper_limit, simulated_power,
+    Discordance, McNemarPower, mcnemar_detectable, mcnemar_n, mcnemar_power, noninferiority_margin, noninferiority_n,
+    noninferiority_power, noninferiority_power_exact,
 };
 pub use ppi::{PpiMean, ppi_mean, ppi_mean_tuned};
 pub use preference::{

@@ -45,7 +45,7 @@ pub fn ppi_mean(human: &[f64], judge: &[f64], judge_only: &[f64]) -> Result<PpiM
 /// `lambda = cov(y, f) / ((1 + n/N) var(f))`, clipped to `[0, 1]`, moments of the labelled items with divisor n - 1.
 ///
 /// A useless judge gets weight 0, which leaves the human labels alone.
-/// Source: Angelopoulos, Duchi & Zrnic 2023, arXiv 2311.01453, section 6.
+/// Source: Angelopoulos, Duchi & Zrnic 2023, arXiv 2311.01453.
 ///
 /// # Errors
 /// As [`ppi_mean`].

@@ -84,7 +84,7 @@ pub fn wilson_interval(x: u64, n: u64, level: f64) -> Result<Interval> {
 /// Jeffreys' interval for a rate: the central quantiles of `Beta(x + 1/2, n - x + 1/2)`, with the lower limit 0 at
 /// `x = 0` and the upper limit 1 at `x = n`.
 ///
-/// Source: Brown, Cai & DasGupta 2001, Stat Sci 16:101, section 4.1.2.
+/// Source: Brown, Cai & DasGupta 2001, Stat Sci 16:101.
 ///
 /// # Errors
 /// When `n` is 0, `x > n`, or the level is outside `(0, 1)`.

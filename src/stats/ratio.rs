@@ -71,7 +71,7 @@ impl RatioOfTotals {
     /// When the level is outside `(0, 1)`.
     pub fn fieller_g(&self, level: f64) -> Result<f64> {
         let q = self.critical(level)?;
-        Ok(q * q * self.base_variance / (self.n as f64 * self.mean_base * self.mean_base))
+        finite("Fieller's g", q * q * self.base_variance / (self.n as f64 * self.mean_base * self.mean_base))
     }
 
     /// Fieller's interval, the default. Both limits are infinite ("not estimable") where the base mean is not

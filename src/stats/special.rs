@@ -15,6 +15,9 @@ const DF_NORMAL: f64 = 1e9;
 
 /// Standard normal density. The square is split so that its rounding error does not grow into the exponent.
 pub(super) fn normal_pdf(x: f64) -> f64 {
+    if x.abs() > 40.0 {
+        return 0.0;
+    }
     let square = x * x;
     let lost = x.mul_add(x, -square);
     INV_SQRT_2PI * (-0.5 * square).exp() * (1.0 - 0.5 * lost)
@@ -60,6 +63,9 @@ pub(super) fn normal_quantile(p: f64) -> f64 {
     if p == 0.5 {
         return 0.0;
     }
+    if !(0.0..=1.0).contains(&p) {
+        return f64::NAN;
+    }
     let z = Normal::standard().inverse_cdf(p);
     let density = normal_pdf(z);
     if density == 0.0 {
@@ -75,7 +81,7 @@ pub(super) fn normal_critical(level: f64) -> f64 {
 }
 
 /// Stirling's error `ln n! - ln(sqrt(2 pi n) (n/e)^n)` (Loader 2000, "Fast and accurate computation of binomial
-/// probabilities", equation 3), for real `n > 0`.
+/// probabilities"), for real `n > 0`.
 ///
 /// Below 16 by the recurrence `e(n) - e(n+1) = (n + 1/2) ln(1 + 1/n) - 1`, which loses no digits; above by its series.
 fn stirling_error(mut n: f64) -> f64 {
@@ -103,7 +109,7 @@ fn stirling_step(n: f64) -> f64 {
     total
 }
 
-/// The deviance part `x ln(x/m) + m - x` (Loader 2000, equation 5), without cancellation near `x = m`.
+/// The deviance part `x ln(x/m) + m - x` (Loader 2000), without cancellation near `x = m`.
 fn deviance(x: f64, m: f64) -> f64 {
     if (x - m).abs() < 0.1 * (x + m) {
         let v = (x - m) / (x + m);
@@ -191,7 +197,7 @@ pub(super) fn beta_cdf_pair(a: f64, b: f64, x: f64, y: f64) -> (f64, f64) {
 /// Two shapes above this take the uniform expansion, since the continued fraction needs about `sqrt(shape)` steps.
 const LARGE_SHAPE: f64 = 1e9;
 
-/// The uniform asymptotic expansion with its first correction (Temme 1996, Special Functions, section 11.3.3); relative
+/// The uniform asymptotic expansion with its first correction (Temme 1996, Special Functions, chapter 11); relative
 /// error of the order of 1/shape.
 fn beta_cdf_large(a: f64, b: f64, x: f64, y: f64) -> (f64, f64) {
     let n = a + b;
@@ -230,6 +236,9 @@ pub(super) fn t_sf(t: f64, df: f64) -> f64 {
         return 1.0 - t_sf(-t, df);
     }
     if df > DF_NORMAL {
+        if t > 40.0 {
+            return 0.0;
+        }
         return normal_sf(t * (1.0 - (t * t + 1.0) / (4.0 * df)));
     }
     let square = t * t;

@@ -172,7 +172,7 @@ pub fn cluster_means(d: &[f64], labels: &[usize]) -> Result<Vec<f64>> {
     for (&x, &label) in d.iter().zip(labels) {
         groups.entry(label).or_default().push(x);
     }
-    Ok(groups.values().map(|g| mean_of(g)).collect())
+    groups.values().map(|g| finite("mean of a cluster", mean_of(g))).collect()
 }
 
 #[cfg(test)]
