@@ -13,7 +13,7 @@ use std::path::PathBuf;
 pub struct Compare {
     /// The folder of a complete run
     run: PathBuf,
-    /// One-sided level: the intervals are at 1 - 2 alpha
+    /// One-sided level: intervals are at 1 - 2 alpha, of counts at 1 - alpha
     #[arg(long, default_value_t = 0.05, value_parser = level)]
     alpha: f64,
     /// Every slice, not only all cases
@@ -26,8 +26,8 @@ pub struct Compare {
 
 fn level(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
-        Ok(a) if (1e-6..=0.5).contains(&a) => Ok(a),
-        _ => Err("write a number from 0.000001 to 0.5".to_owned()),
+        Ok(a) if (1e-6..=0.25).contains(&a) => Ok(a),
+        _ => Err("write a number from 0.000001 to 0.25".to_owned()),
     }
 }
 

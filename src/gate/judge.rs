@@ -9,7 +9,7 @@ use crate::stats;
 use crate::types::{Digest, Metric, Outcome, SuiteName, TargetName};
 use std::collections::BTreeSet;
 
-/// Fewer independent units than this support no claim that the candidate is no worse (statistics.md, section 2.3).
+/// Fewer independent units than this support no claim (statistics.md, section 2.3).
 const MIN_CLUSTERS: usize = 10;
 
 /// What was to be asked and what came back: all that a verdict depends on beside the policy.
@@ -27,6 +27,8 @@ pub struct Asked<'a> {
     pub samples: &'a [Sample],
     /// The digest of the policy that was pinned before the first question, if one was.
     pub pinned_policy: Option<Digest>,
+    /// Questions that were in flight at once. Above one they share a batch, so that a slow target slows the other too.
+    pub concurrency: usize,
 }
 
 /// Judges one candidate against a baseline.
@@ -77,13 +79,16 @@ fn obstacles(policy: &Policy, asked: Asked<'_>, baseline: &TargetName, candidate
         None => found.push("no policy was pinned before the run".to_owned()),
         Some(_) => {}
     }
+    if baseline != policy.baseline() {
+        found.push(format!("the run's baseline is `{baseline}`, and the policy's is `{}`", policy.baseline()));
+    }
     let mut seen = BTreeSet::new();
     if let Some(twice) = asked.samples.iter().find(|s| !seen.insert((&s.case, &s.target, s.repeat))) {
         found.push(format!("the case `{}` of `{}` was recorded twice", twice.case, twice.target));
     }
     for target in [baseline, candidate] {
         let of = || asked.samples.iter().filter(|s| s.target == *target);
-        let answered = of().filter(|s| s.outcome != Outcome::Failed).count();
+        let answered = of().filter(|s| s.outcome == Outcome::Answered).count();
         if of().count() < asked.planned {
             found.push(format!("{} of {} trials of `{target}` were asked", of().count(), asked.planned));
         }
@@ -91,7 +96,7 @@ fn obstacles(policy: &Policy, asked: Asked<'_>, baseline: &TargetName, candidate
         let coverage = answered as f64 / asked.planned.max(1) as f64;
         if coverage < policy.min_coverage() {
             found.push(format!(
-                "`{target}` answered {answered} of {} trials ({:.1} %), and the policy asks for {:.1} %",
+                "`{target}` answered {answered} of {} trials to the end ({:.1} %), and the policy asks for {:.1} %",
                 asked.planned,
                 coverage * 100.0,
                 policy.min_coverage() * 100.0
@@ -120,7 +125,7 @@ fn find(criterion: &Criterion, alpha: f64, asked: Asked<'_>, baseline: &TargetNa
     if criterion.rule.is_paired() {
         match compare::compare(asked.samples, metric, &criterion.slice, baseline, candidate, alpha) {
             Ok(c) => {
-                let judged = judge_pair(&criterion.rule, &c, alpha);
+                let judged = timed_alone(metric, asked, judge_pair(&criterion.rule, &c, alpha));
                 finding(judged.status, sentence::of_pair(criterion, &c, &judged), Evidence::Comparison(c), judged.more)
             }
             Err(e) => nothing(e),
@@ -128,7 +133,7 @@ fn find(criterion: &Criterion, alpha: f64, asked: Asked<'_>, baseline: &TargetNa
     } else {
         match compare::measure(asked.samples, metric, &criterion.slice, candidate, alpha) {
             Ok(m) => {
-                let judged = judge_level(&criterion.rule, &m, alpha);
+                let judged = timed_alone(metric, asked, judge_level(&criterion.rule, &m, alpha));
                 finding(
                     judged.status,
                     sentence::of_level(criterion, &m, &judged),
@@ -139,6 +144,15 @@ fn find(criterion: &Criterion, alpha: f64, asked: Asked<'_>, baseline: &TargetNa
             Err(e) => nothing(e),
         }
     }
+}
+
+/// A time that was measured in a batch that the targets shared says nothing of either, whichever way it points.
+fn timed_alone(metric: &Metric, asked: Asked<'_>, judged: Judged) -> Judged {
+    if !metric.is_timing() || asked.concurrency <= 1 {
+        return judged;
+    }
+    let why = format!("{} questions were in flight at once and slowed each other; ask with `-j 1`", asked.concurrency);
+    Judged { status: Status::Unproven, but: Some(why), more: None }
 }
 
 fn judge_pair(rule: &Rule, c: &Comparison, alpha: f64) -> Judged {
@@ -153,9 +167,13 @@ fn judge_pair(rule: &Rule, c: &Comparison, alpha: f64) -> Judged {
         Rule::Equivalent { margin } if high < -margin || low > margin => Status::Violated,
         _ => Status::Unproven,
     };
-    let mut judged = Judged::plain(status).unless(unscored(&c.unscored));
+    let mut judged = Judged::plain(status).unless(unscored(&c.unscored)).unless(too_few(c.clusters));
     if let Rule::NonInferior { margin } | Rule::Equivalent { margin } = *rule {
         judged = judged.unless(too_small(c, margin, alpha));
+    }
+    if let (Rule::Superior { by: 0.0 }, Some(p)) = (*rule, c.p_better) {
+        // Interval and test of a binary metric are two methods; a gain is claimed only where they agree.
+        judged = judged.unless((p > alpha).then(|| format!("the one-sided p value is {p:.3}")));
     }
     if judged.status == Status::Unproven && judged.but.is_none() {
         judged.more = more_cases(rule, c);
@@ -166,14 +184,17 @@ fn judge_pair(rule: &Rule, c: &Comparison, alpha: f64) -> Judged {
 fn unscored(cases: &[crate::types::CaseId]) -> Option<String> {
     let first = cases.first()?;
     let more = if cases.len() > 1 { format!(" and {} more", cases.len() - 1) } else { String::new() };
-    Some(format!("`{first}`{more} could not be scored, and counted against the candidate it would not be shown"))
+    Some(format!("`{first}`{more} could not be scored on one side or both"))
+}
+
+/// Below this the intervals' own assumptions are not worth a claim, whatever they show.
+fn too_few(clusters: usize) -> Option<String> {
+    let few = clusters < MIN_CLUSTERS;
+    few.then(|| format!("{clusters} independent cases are too few: at least {MIN_CLUSTERS} are needed"))
 }
 
 /// A suite in which even a flawless record does not exclude a loss beyond the margin supports no claim (statistics.md, section 2.4).
 fn too_small(c: &Comparison, margin: f64, alpha: f64) -> Option<String> {
-    if c.clusters < MIN_CLUSTERS {
-        return Some(format!("{} independent cases are too few: at least {MIN_CLUSTERS} are needed", c.clusters));
-    }
     if !c.metric.is_share() {
         return None;
     }
@@ -185,13 +206,13 @@ fn too_small(c: &Comparison, margin: f64, alpha: f64) -> Option<String> {
 /// About how many more independent cases would decide, if the estimate stayed where it is: the interval's half width shrinks with the
 /// root of n, so the distance to the margin says by how much n must grow. `None` where more cases would not help.
 fn more_cases(rule: &Rule, c: &Comparison) -> Option<usize> {
-    let bound = match *rule {
-        Rule::Superior { by } => by,
-        Rule::NonInferior { margin } | Rule::Equivalent { margin } => -margin,
+    let (below, above) = (c.gain() - c.gain_interval().lower(), c.gain_interval().upper() - c.gain());
+    let (distance, half) = match *rule {
+        Rule::Superior { by } => (c.gain() - by, below),
+        Rule::NonInferior { margin } => (c.gain() + margin, below),
+        Rule::Equivalent { margin } => ((c.gain() + margin).min(margin - c.gain()), below.max(above)),
         _ => return None,
     };
-    let distance = c.gain() - bound;
-    let half = c.gain() - c.gain_interval().lower();
     if distance <= 0.0 || !half.is_finite() {
         return None;
     }
@@ -215,7 +236,7 @@ fn judge_level(rule: &Rule, m: &Measurement, alpha: f64) -> Judged {
         Rule::NoneObserved { max_rate } if high <= max_rate => Status::Met,
         _ => Status::Unproven,
     };
-    let mut judged = Judged::plain(status).unless(unscored(&m.unscored));
+    let mut judged = Judged::plain(status).unless(unscored(&m.unscored)).unless(too_few(m.clusters));
     if let (Status::Unproven, None, Rule::NoneObserved { max_rate }) = (judged.status, &judged.but, *rule) {
         let need = stats::n_min(max_rate, alpha).ok().and_then(|n| usize::try_from(n).ok());
         judged.more = need.and_then(|n| n.checked_sub(m.clusters)).filter(|n| *n > 0);
