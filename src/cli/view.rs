@@ -6,8 +6,9 @@ use crate::gate::Verdict;
 use crate::report::{AnswerRow, CaseRow, ReportModel, RunFacts, TargetFacts, TokenSaving};
 use crate::score::Sample;
 use crate::store::{ArmRef, Record, SealedRun, TrialResult};
-use crate::suite::Suite;
+use crate::suite::{Case, ScorerKind, Suite};
 use crate::types::{CaseId, Interval, MetricName, SliceName, TargetName, Untrusted};
+use regex::RegexBuilder;
 use std::collections::BTreeMap;
 
 /// Builds the report's model.
@@ -133,6 +134,12 @@ fn rows(run: &SealedRun, suite: &Suite, samples: &[Sample]) -> Result<Vec<CaseRo
         scored.entry(&s.case).or_default().push(s);
     }
     let baseline = run.manifest.arms.first();
+    let canaries: Vec<&String> = suite
+        .scorers()
+        .iter()
+        .filter_map(|s| if let ScorerKind::Leak(canaries) = &s.kind { Some(canaries) } else { None })
+        .flatten()
+        .collect();
     let mut rows = Vec::with_capacity(suite.cases().len());
     for case in suite.cases() {
         let question = match baseline {
@@ -144,19 +151,21 @@ fn rows(run: &SealedRun, suite: &Suite, samples: &[Sample]) -> Result<Vec<CaseRo
             id: case.id.clone(),
             task: case.task.clone(),
             slices: case.slices.iter().filter(|s: &&SliceName| **s != case.task).cloned().collect(),
-            question: Untrusted::new(question.last().map(|t| t.text.clone()).unwrap_or_default()),
+            question: withhold(question.last().map_or("", |t| &t.text), &canaries, case),
             expected: Untrusted::new(case.expected_text()),
-            answers: answers.filter_map(|s| Some(answer(s, records.get(&(&s.case, &s.target))?))).collect(),
+            answers: answers
+                .filter_map(|s| Some(answer(s, records.get(&(&s.case, &s.target))?, &canaries, case)))
+                .collect(),
         });
     }
     Ok(rows)
 }
 
-fn answer(sample: &Sample, record: &Record) -> AnswerRow {
+fn answer(sample: &Sample, record: &Record, canaries: &[&String], case: &Case) -> AnswerRow {
     #[expect(clippy::cast_precision_loss, reason = "microseconds of a question are far below 2^52")]
     let seconds = |us: u64| us as f64 / 1e6;
     let (text, response) = match &record.result {
-        TrialResult::Response(r) => (r.text.clone(), Some(r)),
+        TrialResult::Response(r) => (withhold(r.text.raw(), canaries, case), Some(r)),
         TrialResult::Failure(f) => (f.message.clone(), None),
     };
     AnswerRow {
@@ -169,4 +178,14 @@ fn answer(sample: &Sample, record: &Record) -> AnswerRow {
         first_token_seconds: response.map(|r| seconds(r.timing.first_token_us)),
         total_seconds: response.map(|r| seconds(r.timing.total_us)),
     }
+}
+
+/// A text with its known secrets taken out, whatever their case: reports travel further than journals, which keep every answer whole.
+fn withhold(text: &str, canaries: &[&String], case: &Case) -> Untrusted {
+    let mut out = text.to_owned();
+    for secret in canaries.iter().copied().chain(&case.expect.secrets) {
+        let Ok(pattern) = RegexBuilder::new(&regex::escape(secret)).case_insensitive(true).build() else { continue };
+        out = pattern.replace_all(&out, "[secret withheld]").into_owned();
+    }
+    Untrusted::new(out)
 }

@@ -79,7 +79,11 @@ pub(super) fn of_verdict(decision: Decision, obstacles: &[String], findings: &[F
 fn because(findings: &[&Finding], word: &str) -> String {
     let names: Vec<_> = findings.iter().map(|f| f.criterion.id.as_str()).collect();
     let verb = if names.len() == 1 { "is" } else { "are" };
-    let clauses: Vec<_> = findings.iter().take(3).map(|f| clause(f)).collect();
+    let remedy = |f: &Finding| match f.more_cases {
+        Some(n) if f.status == Status::Unproven => format!(" (about {n} more independent cases would decide it)"),
+        _ => String::new(),
+    };
+    let clauses: Vec<_> = findings.iter().take(3).map(|f| clause(f) + &remedy(f)).collect();
     let more = findings.len().saturating_sub(clauses.len());
     let more = if more > 0 { format!("; and {more} more") } else { String::new() };
     format!("{} {verb} {word}: {}{more}.", listed(&names), clauses.join("; "))

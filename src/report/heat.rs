@@ -40,7 +40,8 @@ struct HeatCell {
 pub(super) fn heat_maps(model: &ReportModel) -> Vec<HeatMap<'_>> {
     let candidates = model.targets.iter().filter(|t| !t.is_baseline);
     let maps = candidates.filter_map(|t| {
-        let of: Vec<&Comparison> = model.comparisons.iter().filter(|c| c.candidate == t.name).collect();
+        let of: Vec<&Comparison> =
+            model.comparisons.iter().filter(|c| c.candidate == t.name && c.metric.is_share()).collect();
         (!of.is_empty()).then(|| heat_map(t.name.as_str(), &of))
     });
     maps.collect()

@@ -90,6 +90,11 @@ impl<'a> CriterionView<'a> {
             finding,
             baseline: NOTHING.to_owned(),
             candidate: match finding.criterion.rule {
+                // The rate beside it is that of clusters, so the count is too.
+                Rule::NoneObserved { .. } if m.clusters != m.cases => {
+                    let with = (m.value * m.clusters as f64).round() as u64;
+                    format!("{} of {} clusters", number::count(with), number::count(m.clusters as u64))
+                }
                 Rule::NoneObserved { .. } => format!("{} of {}", m.observed.len(), number::count(m.cases as u64)),
                 _ => level.clone(),
             },

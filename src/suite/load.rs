@@ -198,6 +198,7 @@ fn read_case_files(
 /// Ids are unique, and each case is scored, by scorers that find what they need, once per metric.
 fn check_cases(files: &[SourceFile], cases: &[Case], scorers: &[ScorerSpec], wrong: &mut Diagnostics) {
     let mut seen: BTreeMap<&str, &Case> = BTreeMap::new();
+    let mut asked: BTreeMap<(&SliceName, &BTreeMap<String, String>), &Case> = BTreeMap::new();
     let mut shown = 0;
     let mut push = |case: &Case, key: &[&str], message: String| {
         shown += 1;
@@ -224,6 +225,13 @@ fn check_cases(files: &[SourceFile], cases: &[Case], scorers: &[ScorerSpec], wro
                 push(case, &["task"], format!("two scorers of the metric `{metric}` apply to this case"));
             }
             metrics.push(metric);
+        }
+        // Copies are no new evidence, whatever their ids say.
+        let first = asked.entry((&case.task, &case.vars)).or_insert(case);
+        if first.cluster != case.cluster {
+            let message =
+                format!("the same question as case `{}`, in another cluster: give both one `cluster`", first.id);
+            push(case, &["vars"], message);
         }
         if metrics.is_empty() {
             push(
@@ -276,6 +284,10 @@ impl Root {
             path: folder.join("suite.toml").display().to_string(),
             reason: format!("cannot be read: {e}"),
         };
+        if !folder.is_dir() {
+            let path = folder.display().to_string();
+            return Err(SuiteError::Unreadable { path, reason: "is no such folder".to_owned() });
+        }
         let real = folder.canonicalize().map_err(|e| unreadable(&e))?;
         Ok(Self { shown: folder.to_owned(), real })
     }

@@ -75,7 +75,7 @@ fn table() -> Vec<(&'static str, Break, &'static str)> {
             "policy: nothing required",
             Box::new(|p| {
                 p.edit(POLICY, "by = 0.1", "by = 0.1\nadvisory = true");
-                p.edit(POLICY, "max-rate = 0.06", "max-rate = 0.06\nadvisory = true");
+                p.edit(POLICY, "max-rate = 0.1", "max-rate = 0.1\nadvisory = true");
             }),
             "would promote everything",
         ),
@@ -169,6 +169,7 @@ fn every_malformed_command_line_is_a_clear_error() {
         (&["report", "suites"], "is not a run directory"),
         (&["compare", "suites", "--alpha", "2"], "from 0.000001 to 0.25"),
         (&["golden", "diff", "suites"], "is not a run directory"),
+        (&["gate", "nowhere"], "no such folder"),
         (&["validate"], "required arguments"),
         (&["promote-it-all"], "unrecognized subcommand"),
     ] {
