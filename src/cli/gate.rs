@@ -70,7 +70,7 @@ fn judge_and_report(
     let verdicts = pipeline::judge_all(policy, suite, run, &samples);
     let results = pipeline::results(run, &samples, &suite.metrics());
     let model = view::build(run, suite, &samples, verdicts, policy.alpha())?;
-    write_verdict(&run.dir, &model, &results)?;
+    write_verdict(run, &model, &results)?;
     let written = write_reports(&run.dir, &model, &Format::ALL)?;
     terminal.show(&model);
     if let Some(html) = written.first() {

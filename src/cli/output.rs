@@ -2,7 +2,9 @@
 
 use super::{CliError, Colour};
 use crate::report::{self, ReportModel, Style};
-use crate::store::{GoldenAnswer, RunDir, to_lines};
+use crate::store::{GoldenAnswer, RunDir, SealedRun, to_lines};
+use crate::types::{Digest, TargetName};
+use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
@@ -108,17 +110,26 @@ pub fn write_reports(dir: &RunDir, model: &ReportModel, formats: &[Format]) -> R
     Ok(written)
 }
 
-/// Writes `verdict.json` and `results.jsonl`.
-pub fn write_verdict(dir: &RunDir, model: &ReportModel, results: &[GoldenAnswer]) -> Result<(), CliError> {
+/// Writes `verdict.json`, bound by digest to what it speaks of, and `results.jsonl`.
+pub fn write_verdict(run: &SealedRun, model: &ReportModel, results: &[GoldenAnswer]) -> Result<(), CliError> {
     #[derive(serde::Serialize)]
     struct File<'a> {
         format: &'static str,
+        version: &'static str,
+        journal: Digest,
+        targets: BTreeMap<&'a TargetName, Digest>,
         verdicts: &'a [crate::gate::Verdict],
     }
-    let file = File { format: "goldgate.verdict/1", verdicts: &model.verdicts };
+    let file = File {
+        format: "goldgate.verdict/1",
+        version: env!("CARGO_PKG_VERSION"),
+        journal: run.journal_digest,
+        targets: run.manifest.arms.iter().map(|a| (&a.name, a.digest)).collect(),
+        verdicts: &model.verdicts,
+    };
     let mut json = serde_json::to_vec_pretty(&file).expect("plain data with text keys always serialises");
     json.push(b'\n');
-    dir.write("verdict.json", &json)?;
-    dir.write("results.jsonl", &to_lines(results))?;
+    run.dir.write("results.jsonl", &to_lines(results))?;
+    run.dir.write("verdict.json", &json)?;
     Ok(())
 }

@@ -231,12 +231,6 @@ impl Policy {
         self.digest
     }
 
-    /// The policy's text, for the record of the run.
-    #[must_use]
-    pub fn source(&self) -> &SourceFile {
-        &self.file
-    }
-
     /// A diagnostic at a criterion's metric.
     #[must_use]
     pub fn error_at_metric(&self, criterion: &CriterionId, message: String) -> Diagnostic {

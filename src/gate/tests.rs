@@ -233,4 +233,29 @@ proptest! {
         let harmed = verdict(&samples, n).decision();
         prop_assert!(harmed != Decision::Promote || clean == Decision::Promote);
     }
+
+    /// A promotion needs every sample: with one removed, doubled, unscored, failed or cut, the same evidence promotes nobody.
+    #[test]
+    fn one_harm_to_promoting_evidence_takes_the_promotion(n in 60usize..80, kind in 0u8..7, at in 0usize..10_000) {
+        let mut samples = good(n);
+        prop_assert_eq!(verdict(&samples, n).decision(), Decision::Promote);
+        let i = at % samples.len();
+        match kind {
+            0 => {
+                samples.remove(i);
+            }
+            1 => samples[i].scores[at % 2].value = Some(f64::NAN),
+            2 => samples[i].scores[at % 2].value = None,
+            3 => {
+                let copy = samples[i].clone();
+                samples.push(copy);
+            }
+            4 => samples[i].outcome = Outcome::Failed,
+            5 => samples[i].outcome = Outcome::Truncated,
+            _ => {
+                samples[i].scores.remove(at % 2);
+            }
+        }
+        prop_assert_ne!(verdict(&samples, n).decision(), Decision::Promote);
+    }
 }

@@ -100,12 +100,6 @@ impl Suite {
         self.variants.contains_key(name)
     }
 
-    /// `suite.toml`, for messages that point into it.
-    #[must_use]
-    pub fn source(&self) -> &SourceFile {
-        &self.file
-    }
-
     /// Every metric that a run of this suite yields: the scorers' in their order, then the measured ones.
     #[must_use]
     pub fn metrics(&self) -> Vec<Metric> {

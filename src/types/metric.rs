@@ -42,16 +42,6 @@ pub struct Metric {
 }
 
 impl Metric {
-    /// The unit that a person reads beside a value of this metric: empty for shares.
-    #[must_use]
-    pub fn unit(&self) -> &'static str {
-        match self.kind {
-            MetricKind::Binary | MetricKind::Bounded | MetricKind::Event => "",
-            MetricKind::Duration => "s",
-            MetricKind::Count => "tokens",
-        }
-    }
-
     /// Whether values lie in `[0, 1]`, so that differences are shown in points.
     #[must_use]
     pub fn is_share(&self) -> bool {
