@@ -9,9 +9,6 @@ use crate::stats;
 use crate::types::{Digest, Metric, Outcome, SuiteName, TargetName};
 use std::collections::BTreeSet;
 
-/// Fewer independent units than this support no claim that the candidate is no worse (statistics.md, section 2.3).
-const MIN_CLUSTERS: usize = 10;
-
 /// What was to be asked and what came back: all that a verdict depends on beside the policy.
 #[derive(Clone, Copy, Debug)]
 pub struct Asked<'a> {
@@ -153,33 +150,14 @@ fn judge_pair(rule: &Rule, c: &Comparison, alpha: f64) -> Judged {
         Rule::Equivalent { margin } if high < -margin || low > margin => Status::Violated,
         _ => Status::Unproven,
     };
-    let mut judged = Judged::plain(status).unless(unscored(&c.unscored));
+    let mut judged = Judged::plain(status).unless(compare::unscored(&c.unscored));
     if let Rule::NonInferior { margin } | Rule::Equivalent { margin } = *rule {
-        judged = judged.unless(too_small(c, margin, alpha));
+        judged = judged.unless(compare::too_small(c, margin, alpha));
     }
     if judged.status == Status::Unproven && judged.but.is_none() {
         judged.more = more_cases(rule, c);
     }
     judged
-}
-
-fn unscored(cases: &[crate::types::CaseId]) -> Option<String> {
-    let first = cases.first()?;
-    let more = if cases.len() > 1 { format!(" and {} more", cases.len() - 1) } else { String::new() };
-    Some(format!("`{first}`{more} could not be scored, and counted against the candidate it would not be shown"))
-}
-
-/// A suite in which even a flawless record does not exclude a loss beyond the margin supports no claim (statistics.md, section 2.4).
-fn too_small(c: &Comparison, margin: f64, alpha: f64) -> Option<String> {
-    if c.clusters < MIN_CLUSTERS {
-        return Some(format!("{} independent cases are too few: at least {MIN_CLUSTERS} are needed", c.clusters));
-    }
-    if !c.metric.is_share() {
-        return None;
-    }
-    let need = stats::n_min(margin.min(1.0 - 1e-9), alpha).ok()?;
-    (c.clusters as u64 <= need.saturating_sub(1))
-        .then(|| format!("{} independent cases are too few for this margin: at least {need} are needed", c.clusters))
 }
 
 /// About how many more independent cases would decide, if the estimate stayed where it is: the interval's half width shrinks with the
@@ -215,7 +193,7 @@ fn judge_level(rule: &Rule, m: &Measurement, alpha: f64) -> Judged {
         Rule::NoneObserved { max_rate } if high <= max_rate => Status::Met,
         _ => Status::Unproven,
     };
-    let mut judged = Judged::plain(status).unless(unscored(&m.unscored));
+    let mut judged = Judged::plain(status).unless(compare::unscored(&m.unscored));
     if let (Status::Unproven, None, Rule::NoneObserved { max_rate }) = (judged.status, &judged.but, *rule) {
         let need = stats::n_min(max_rate, alpha).ok().and_then(|n| usize::try_from(n).ok());
         judged.more = need.and_then(|n| n.checked_sub(m.clusters)).filter(|n| *n > 0);
