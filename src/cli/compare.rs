@@ -31,7 +31,7 @@ pub struct Compare {
     /// The loss that would be borne, such as accuracy=0.05 (5 points) or seconds=0.1 (10 %); may be repeated
     #[arg(long = "margin", value_name = "METRIC=VALUE", value_parser = margin)]
     margins: Vec<(MetricName, f64)>,
-    /// One-sided level: the intervals are at 1 - 2 alpha
+    /// One-sided level: intervals are at 1 - 2 alpha, of counts at 1 - alpha
     #[arg(long, default_value_t = 0.05, value_parser = level)]
     alpha: f64,
     /// Every slice, not only all cases
@@ -44,8 +44,8 @@ pub struct Compare {
 
 fn level(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
-        Ok(a) if (1e-6..=0.5).contains(&a) => Ok(a),
-        _ => Err("write a number from 0.000001 to 0.5".to_owned()),
+        Ok(a) if (1e-6..=0.25).contains(&a) => Ok(a),
+        _ => Err("write a number from 0.000001 to 0.25".to_owned()),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::output::Terminal;
 use super::{CliError, pipeline};
 use crate::store::{GoldenAnswer, GoldenChange, GoldenFile, GoldenTarget, RunDir, SealedRun, diff_golden};
-use crate::types::ExitCode;
+use crate::types::{ExitCode, TargetName};
 use clap::Subcommand;
 use std::path::{Path, PathBuf};
 
@@ -67,15 +67,26 @@ fn accept(path: &Path, golden: &Path, terminal: &Terminal) -> Result<ExitCode, C
 fn diff(path: &Path, golden: &Path, terminal: &Terminal) -> Result<ExitCode, CliError> {
     let (run, now) = answers(path)?;
     let folder = golden.join(run.manifest.suite.name.as_str());
+    if !folder.join("golden.json").is_file() {
+        let golden = folder.display();
+        return Err(CliError::Usage(format!(
+            "nothing is accepted in {golden} yet; `goldgate golden accept RUN` keeps a run there"
+        )));
+    }
     let (file, accepted) = GoldenFile::read(&folder)?;
     if file.suite.digest != run.manifest.suite.digest {
-        terminal.note("the suite has changed since the baseline was accepted; cases that only one side has are listed");
+        terminal.say("the suite has changed since the baseline was accepted");
     }
+    let known = |name: &TargetName| file.targets.iter().find(|t| t.name == *name);
+    let mut new_targets = 0;
     for arm in &run.manifest.arms {
-        match file.targets.iter().find(|t| t.name == arm.name) {
-            None => terminal.note(&format!("target `{}` has no accepted answers and is left out", arm.name)),
+        match known(&arm.name) {
+            None => {
+                new_targets += 1;
+                terminal.say(&format!("target {}: no accepted answers", arm.name));
+            }
             Some(t) if t.digest != arm.digest => {
-                terminal.note(&format!("target `{}` is another model than the accepted one", arm.name))
+                terminal.say(&format!("target {}: another model than the accepted one", arm.name));
             }
             Some(_) => {}
         }
@@ -84,9 +95,12 @@ fn diff(path: &Path, golden: &Path, terminal: &Terminal) -> Result<ExitCode, Cli
     for change in &changes {
         terminal.say(&describe(change));
     }
-    let unchanged = now.len().saturating_sub(changes.iter().filter(|c| c.now.is_some()).count());
+    let compared = now.iter().filter(|a| known(&a.target).is_some()).count();
+    let unchanged = compared.saturating_sub(changes.iter().filter(|c| c.now.is_some()).count());
     terminal.say(&format!("{} changed, {unchanged} as accepted", changes.len()));
-    Ok(if changes.is_empty() { ExitCode::Promote } else { ExitCode::GoldenChanges })
+    // A target that nobody accepted waits for review like a changed answer; comparing nothing is never "unchanged".
+    let clean = changes.is_empty() && new_targets == 0 && compared > 0;
+    Ok(if clean { ExitCode::Promote } else { ExitCode::GoldenChanges })
 }
 
 fn describe(change: &GoldenChange) -> String {
@@ -100,5 +114,8 @@ fn describe(change: &GoldenChange) -> String {
     let scores: Vec<_> =
         change.scores().into_iter().map(|(m, a, b)| format!("{m} {} -> {}", shown(a), shown(b))).collect();
     let scores = if scores.is_empty() { "scores unchanged".to_owned() } else { scores.join(", ") };
-    format!("{head}: {scores}\n  - {}\n  + {}", was.text.for_terminal(160), now.text.for_terminal(160))
+    if was.text == now.text {
+        return format!("{head}: {scores}");
+    }
+    format!("{head}: {scores}\n  - {}\n  + {}", was.text.for_terminal(74), now.text.for_terminal(74))
 }

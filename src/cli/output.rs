@@ -41,16 +41,9 @@ impl Terminal {
         let _ = out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n"));
     }
 
-    /// Writes a notice.
-    pub fn note(&self, text: &str) {
-        if !self.quiet {
-            eprintln!("goldgate: {text}");
-        }
-    }
-
     /// Writes what went wrong.
     pub fn error(&self, e: &CliError) {
-        eprintln!("{}", e.render(self.coloured(std::io::stderr().is_terminal())));
+        to_stderr(&e.render(self.coloured(std::io::stderr().is_terminal())));
     }
 
     /// Shows verdicts and findings.
@@ -61,6 +54,12 @@ impl Terminal {
         let ascii = utf8.is_some_and(|v| v.contains('.') && !v.to_uppercase().replace('-', "").contains("UTF8"));
         self.say(&report::terminal(model, self.columns(), Style { colour: coloured, ascii }));
     }
+}
+
+/// Writes a line to standard error. Nobody may read it any more, and that must not end the program.
+pub fn to_stderr(text: &str) {
+    let mut out = std::io::stderr().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n"));
 }
 
 /// The formats of a report.

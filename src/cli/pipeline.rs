@@ -62,18 +62,7 @@ pub fn ask(
     options: RunOptions<'_>,
     progress: &mut Progress,
 ) -> Result<SealedRun, CliError> {
-    let roles = roles(&loaded.policy, options.candidates)?;
-    for (_, target) in &roles {
-        let prompt = &config.target(target)?.prompt;
-        if !loaded.suite.has_variant(prompt) {
-            let known: Vec<_> = loaded.suite.variants().map(|v| format!("`{v}`")).collect();
-            return Err(CliError::Usage(format!(
-                "target `{target}` uses the prompt variant `{prompt}`, and the suite `{}` has {}",
-                loaded.suite.name(),
-                known.join(", ")
-            )));
-        }
-    }
+    let roles = roles(loaded, config, options.candidates)?;
     let targets = load_targets(config, &roles, progress)?;
     let mut arms = Vec::new();
     let mut refs = Vec::new();
@@ -91,9 +80,11 @@ pub fn ask(
         });
     }
     let plan = Plan::new(&loaded.suite, arms, options.seed);
-    let manifest = manifest(loaded, refs, options.seed, plan.trials.len());
+    let manifest = manifest(loaded, refs, &options, plan.trials.len());
     let dir = RunDir::new(options.run_dir.unwrap_or_else(|| default_dir(&manifest)));
     let mut open = dir.open(manifest)?;
+    // Said before the first question, so that whoever interrupts the run knows where it lies.
+    progress.note(&format!("recording in {}", dir.path().display()));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()
@@ -108,7 +99,15 @@ pub fn ask(
 
 /// Who is asked, as (name in the run, target): the baseline first. The baseline as its own candidate is asked a second time under a
 /// name of its own, which makes the run an A/A test.
-fn roles(policy: &Policy, named: &[TargetName]) -> Result<Vec<(TargetName, TargetName)>, CliError> {
+///
+/// # Errors
+/// When a target is unknown or named twice, or uses a prompt variant that the suite does not have.
+pub fn roles(
+    loaded: &Loaded,
+    config: &Config,
+    named: &[TargetName],
+) -> Result<Vec<(TargetName, TargetName)>, CliError> {
+    let policy = &loaded.policy;
     let baseline = policy.baseline().clone();
     let mut roles = vec![(baseline.clone(), baseline.clone())];
     let candidates = if named.is_empty() { policy.candidates() } else { named };
@@ -122,6 +121,17 @@ fn roles(policy: &Policy, named: &[TargetName]) -> Result<Vec<(TargetName, Targe
             return Err(CliError::Usage(format!("the candidate `{candidate}` is named twice")));
         }
         roles.push((name, candidate.clone()));
+    }
+    for (_, target) in &roles {
+        let prompt = &config.target(target)?.prompt;
+        if !loaded.suite.has_variant(prompt) {
+            let known: Vec<_> = loaded.suite.variants().map(|v| format!("`{v}`")).collect();
+            return Err(CliError::Usage(format!(
+                "target `{target}` uses the prompt variant `{prompt}`, and the suite `{}` has {}",
+                loaded.suite.name(),
+                known.join(", ")
+            )));
+        }
     }
     Ok(roles)
 }
@@ -143,7 +153,7 @@ fn load_targets(
     Ok(LocalModels::load(&specs)?)
 }
 
-fn manifest(loaded: &Loaded, arms: Vec<ArmRef>, seed: u64, trials: usize) -> Manifest {
+fn manifest(loaded: &Loaded, arms: Vec<ArmRef>, options: &RunOptions<'_>, trials: usize) -> Manifest {
     Manifest {
         format: RUN_FORMAT.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -159,7 +169,8 @@ fn manifest(loaded: &Loaded, arms: Vec<ArmRef>, seed: u64, trials: usize) -> Man
             name: loaded.policy.name().clone(),
             digest: loaded.policy.digest(),
         }),
-        seed,
+        seed: options.seed,
+        concurrency: options.concurrency,
         arms,
         trials,
     }
@@ -196,21 +207,35 @@ pub fn suite_of(run: &SealedRun) -> Result<Suite, CliError> {
 /// Scores every recorded trial, by case and then in the order of the manifest's targets.
 ///
 /// # Errors
-/// When a record is not of this run.
+/// When the records are not exactly the trials that were planned, each once.
 pub fn score_all(run: &SealedRun, suite: &Suite) -> Result<Vec<Sample>, CliError> {
-    let cases: BTreeMap<_, _> = suite.cases().iter().map(|c| (&c.id, c)).collect();
-    let order: BTreeMap<_, _> = run.manifest.arms.iter().enumerate().map(|(i, a)| (&a.name, i)).collect();
+    let m = &run.manifest;
+    let arm = |a: &ArmRef| Arm { name: a.name.clone(), digest: a.digest, prompt: a.prompt.clone() };
+    let plan = Plan::new(suite, m.arms.iter().map(arm).collect(), m.seed);
+    let mut due: BTreeMap<_, _> = plan.trials.iter().map(|t| (t.id, t)).collect();
+    let order: BTreeMap<_, _> = m.arms.iter().enumerate().map(|(i, a)| (&a.name, i)).collect();
     let mut samples = Vec::with_capacity(run.records.len());
     for record in &run.records {
-        let (Some(case), Some(_)) = (cases.get(&record.case), order.get(&record.target)) else {
+        let planned = due.remove(&record.trial).filter(|t| {
+            suite.cases()[t.case].id == record.case
+                && plan.arms[t.arm].name == record.target
+                && t.repeat == record.repeat
+        });
+        let Some(case) = planned.map(|t| &suite.cases()[t.case]) else {
             let of = format!("record {} (case `{}`, target `{}`)", record.seq, record.case, record.target);
-            return Err(CliError::Integrity(format!("{of} is not part of this run; keep the folder for the audit")));
+            return Err(CliError::Integrity(format!(
+                "{of} is no trial of this run, or stands twice; keep the folder for the audit"
+            )));
         };
         let result = match &record.result {
             TrialResult::Response(r) => Ok(r),
             TrialResult::Failure(f) => Err(f),
         };
         samples.push(score::score_trial(case, suite.scorers(), &record.target, record.repeat, result));
+    }
+    if let Some(t) = due.values().next() {
+        let (case, target) = (&suite.cases()[t.case].id, &plan.arms[t.arm].name);
+        return Err(CliError::Integrity(format!("the trial of case `{case}` and target `{target}` has no record")));
     }
     samples.sort_by(|a, b| (&a.case, order.get(&a.target), a.repeat).cmp(&(&b.case, order.get(&b.target), b.repeat)));
     Ok(samples)
@@ -227,6 +252,7 @@ pub fn judge_all(policy: &Policy, suite: &Suite, run: &SealedRun, samples: &[Sam
         planned: suite.cases().len(),
         samples,
         pinned_policy: run.manifest.policy.as_ref().map(|p| p.digest),
+        concurrency: run.manifest.concurrency,
     };
     let Some((baseline, candidates)) = run.manifest.arms.split_first() else { return Vec::new() };
     candidates.iter().map(|c| gate::judge(policy, asked, &baseline.name, &c.name)).collect()

@@ -1,5 +1,6 @@
 //! Progress on standard error: a bar with ETA on a terminal, plain lines elsewhere.
 
+use super::output::to_stderr;
 use crate::run::Event;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal as _;
@@ -39,7 +40,7 @@ impl Progress {
     /// Says what is going on before the first question.
     pub fn note(&self, text: &str) {
         if matches!(self.view, View::Lines | View::Bar(_)) {
-            eprintln!("goldgate: {text}");
+            to_stderr(&format!("goldgate: {text}"));
         }
     }
 
@@ -79,7 +80,7 @@ impl Progress {
         }
         if let View::Bar(bar) = &mut self.view {
             let style = ProgressStyle::with_template(
-                "{bar:32} {human_pos}/{human_len} {percent:>3} %  {per_sec}  ETA {eta}  {msg}",
+                "{bar:32} {human_pos}/{human_len} {percent:>3} %  {per_sec:.1}  ETA {eta}  {msg}",
             );
             *bar = ProgressBar::new(planned as u64).with_position(already as u64);
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
@@ -90,6 +91,6 @@ impl Progress {
     fn line(&self) {
         let percent = 100 * self.done / self.planned.max(1);
         let failed = if self.failed > 0 { format!(", {} failed", self.failed) } else { String::new() };
-        eprintln!("goldgate: {}/{} trials ({percent} %){failed}", self.done, self.planned);
+        to_stderr(&format!("goldgate: {}/{} trials ({percent} %){failed}", self.done, self.planned));
     }
 }

@@ -3,7 +3,7 @@
 use super::CliError;
 use super::config::Config;
 use super::output::Terminal;
-use super::pipeline::Loaded;
+use super::pipeline::{self, Loaded};
 use crate::target::{LocalModels, LocalSpec};
 use crate::types::ExitCode;
 use clap::Args;
@@ -49,6 +49,10 @@ impl Validate {
         }
         if self.targets {
             let config = Config::load(config, &self.suites[0])?;
+            for path in &self.suites {
+                let loaded = Loaded::new(path, self.policy.as_deref())?;
+                pipeline::roles(&loaded, &config, &[])?;
+            }
             for (name, t) in &config.targets {
                 let adapter = t.adapter.as_ref().map(|a| config.root.join(a));
                 let loaded = LocalModels::load(&[LocalSpec { model: config.root.join(&t.model), adapter }])?;

@@ -48,13 +48,6 @@ pub fn build(
 fn facts(run: &SealedRun, suite: &Suite, recorded: usize) -> RunFacts {
     let m = &run.manifest;
     let name = run.dir.path().file_name().map_or_else(|| "run".to_owned(), |n| n.to_string_lossy().into_owned());
-    // An arm that is a second asking of the baseline is named by its target on the command line.
-    let candidates: String =
-        m.arms[1.min(m.arms.len())..].iter().map(|a| format!(" --candidate {}", a.target)).collect();
-    let policy = match &m.policy {
-        Some(p) if p.path != format!("{}/policy.toml", m.suite.path) => format!(" --policy {}", p.path),
-        _ => String::new(),
-    };
     RunFacts {
         name,
         suite: m.suite.name.clone(),
@@ -67,7 +60,7 @@ fn facts(run: &SealedRun, suite: &Suite, recorded: usize) -> RunFacts {
         planned: m.trials,
         recorded,
         version: m.version.clone(),
-        command: format!("goldgate gate {} --seed {}{candidates}{policy}", m.suite.path, m.seed),
+        command: m.repeat_command(),
     }
 }
 

@@ -23,7 +23,7 @@ pub fn measure(
     alpha: f64,
 ) -> Result<Measurement, NotComparable> {
     let (mut valued, mut unscored) = (Vec::new(), Vec::new());
-    for (case, (cluster, value)) in pairs::values(samples, target, &metric.name, slice) {
+    for (case, (cluster, value)) in pairs::values(samples, target, &metric.name, slice, false) {
         match value {
             Some((v, _)) => valued.push((case, cluster, v)),
             None => unscored.push(case),

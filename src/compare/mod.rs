@@ -15,6 +15,6 @@ mod tests;
 pub use alone::measure;
 pub use comparison::{Comparison, Estimand, Flips, Measurement, Method};
 pub use paired::{NotComparable, compare};
-pub use proof::{Answer, NoWorse, no_worse, too_small, unscored};
+pub use proof::{Answer, NoWorse, no_worse, too_few, too_small, unscored};
 pub use scores::{Form, Scores};
 pub use table::{ComparisonTable, Gap, Request, Row, TABLE_FORMAT, tabulate};

@@ -1,7 +1,7 @@
 //! Samples to pairs: the same case asked of two targets, grouped by what is independent.
 
 use crate::score::Sample;
-use crate::types::{CaseId, ClusterName, MetricName, SliceName, TargetName};
+use crate::types::{CaseId, ClusterName, MetricName, Outcome, SliceName, TargetName};
 use std::collections::BTreeMap;
 
 /// Both values of one case, repeats averaged.
@@ -17,12 +17,13 @@ pub(super) struct Pair {
 /// Values of one target by case, repeats averaged; `None` for a case with a missing or unscored value.
 ///
 /// A case belongs here if any target has the metric on it: a score that is missing on one side only is missing evidence, not a case to
-/// leave out.
+/// leave out. With `only_answers`, a failed trial has no value either.
 pub(super) fn values(
     samples: &[Sample],
     target: &TargetName,
     metric: &MetricName,
     slice: &SliceName,
+    only_answers: bool,
 ) -> BTreeMap<CaseId, (ClusterName, Option<(f64, usize)>)> {
     let relevant = || samples.iter().filter(|s| s.is_in(slice));
     let mut sums: BTreeMap<CaseId, (ClusterName, Option<(f64, usize)>)> = relevant()
@@ -31,7 +32,8 @@ pub(super) fn values(
         .collect();
     for s in relevant().filter(|s| s.target == *target) {
         let Some(entry) = sums.get_mut(&s.case) else { continue };
-        let value = s.score(metric).and_then(|score| score.value).filter(|v| v.is_finite());
+        let missing = only_answers && s.outcome == Outcome::Failed;
+        let value = s.score(metric).and_then(|score| score.value).filter(|v| v.is_finite() && !missing);
         entry.1 = match (entry.1, value) {
             (Some((sum, n)), Some(v)) => Some((sum + v, n + 1)),
             _ => None,
@@ -52,8 +54,9 @@ pub(super) fn pairs(
     metric: &MetricName,
     slice: &SliceName,
 ) -> (Vec<Pair>, Vec<CaseId>) {
-    let base = values(samples, baseline, metric, slice);
-    let mut cand = values(samples, candidate, metric, slice);
+    // A failure scores 0, which is right for the candidate and would be a gift to it if the baseline failed.
+    let base = values(samples, baseline, metric, slice, true);
+    let mut cand = values(samples, candidate, metric, slice, false);
     let (mut found, mut unscored) = (Vec::new(), Vec::new());
     for (case, (cluster, b)) in base {
         match (b, cand.remove(&case).and_then(|(_, c)| c)) {

@@ -5,7 +5,7 @@ use crate::stats;
 use crate::types::CaseId;
 use serde::Serialize;
 
-/// Fewer independent units than this support no claim that the candidate is no worse (statistics.md, section 2.3).
+/// Fewer independent units than this support no claim (statistics.md, section 2.3).
 const MIN_CLUSTERS: usize = 10;
 
 /// Whether the candidate is no worse by more than a margin.
@@ -38,7 +38,9 @@ pub fn no_worse(c: &Comparison, margin: f64, alpha: f64) -> NoWorse {
     let gain = c.gain_interval();
     let (answer, why) = if gain.upper() < -margin {
         (Answer::No, Some("the whole interval lies beyond the margin".to_owned()))
-    } else if let Some(obstacle) = too_small(c, margin, alpha).or_else(|| unscored(&c.unscored)) {
+    } else if let Some(obstacle) =
+        unscored(&c.unscored).or_else(|| too_few(c.clusters)).or_else(|| too_small(c, margin, alpha))
+    {
         (Answer::Unproven, Some(obstacle))
     } else if gain.lower() > -margin {
         (Answer::Yes, None)
@@ -53,16 +55,21 @@ pub fn no_worse(c: &Comparison, margin: f64, alpha: f64) -> NoWorse {
 pub fn unscored(cases: &[CaseId]) -> Option<String> {
     let first = cases.first()?;
     let more = if cases.len() > 1 { format!(" and {} more", cases.len() - 1) } else { String::new() };
-    Some(format!("`{first}`{more} could not be scored, and counted against the candidate it would not be shown"))
+    Some(format!("`{first}`{more} could not be scored on one side or both"))
+}
+
+/// Why so few independent units support no claim at all, if they are too few: the intervals' own assumptions are then not worth one,
+/// whatever they show.
+#[must_use]
+pub fn too_few(clusters: usize) -> Option<String> {
+    let few = clusters < MIN_CLUSTERS;
+    few.then(|| format!("{clusters} independent cases are too few: at least {MIN_CLUSTERS} are needed"))
 }
 
 /// Why the suite is too small for a margin, if it is: one in which even a flawless record does not exclude a loss beyond the margin
 /// supports no claim (statistics.md, section 2.4).
 #[must_use]
 pub fn too_small(c: &Comparison, margin: f64, alpha: f64) -> Option<String> {
-    if c.clusters < MIN_CLUSTERS {
-        return Some(format!("{} independent cases are too few: at least {MIN_CLUSTERS} are needed", c.clusters));
-    }
     if !c.metric.is_share() {
         return None;
     }

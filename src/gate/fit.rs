@@ -55,23 +55,39 @@ fn any_case(suite: &Suite, c: &Criterion) -> bool {
     }
 }
 
+/// Why a rule asks nothing, or something else than its author means.
 fn unanswerable(metric: &Metric, rule: &Rule) -> Option<String> {
     let name = &metric.name;
+    let share = metric.is_share();
     match *rule {
         Rule::NoneObserved { .. } if metric.kind != MetricKind::Event => {
             Some(format!("`none-observed` needs a metric of events, and `{name}` is none"))
+        }
+        Rule::NoneObserved { max_rate } if max_rate > 0.5 => {
+            Some(format!("a `max-rate` of {max_rate} asks next to nothing: write at most 0.5"))
         }
         Rule::Superior { by: x }
         | Rule::NonInferior { margin: x }
         | Rule::Equivalent { margin: x }
         | Rule::AtMost { limit: x }
         | Rule::AtLeast { limit: x }
-            if metric.is_share() && x > 1.0 =>
+            if share && x > 1.0 =>
         {
             Some(format!("`{name}` is a share: write {} for {x} per cent", x / 100.0))
         }
-        Rule::Superior { by: x } if !metric.is_share() && x >= 1.0 => {
+        Rule::NonInferior { margin: x } | Rule::Equivalent { margin: x } if share && x > 0.5 => {
+            Some(format!("a margin of {x} for the share `{name}` asks next to nothing: write at most 0.5"))
+        }
+        Rule::NonInferior { margin: x } | Rule::Equivalent { margin: x } if !share && x >= 1.0 => {
+            let meant = x / 100.0;
+            Some(format!("`{name}` is compared as a ratio: write {meant} for {x} per cent, and less than 1"))
+        }
+        Rule::Superior { by: x } if !share && x >= 1.0 => {
             Some(format!("`{name}` cannot fall by {:.0} per cent", x * 100.0))
+        }
+        Rule::AtLeast { limit: 0.0 } => Some(format!("`{name}` is always at least 0: the criterion asks nothing")),
+        Rule::AtMost { limit: x } if share && x > 0.5 => {
+            Some(format!("a limit of {x} for the share `{name}` asks next to nothing: write at most 0.5"))
         }
         _ => None,
     }

@@ -24,6 +24,8 @@ pub struct Asked<'a> {
     pub samples: &'a [Sample],
     /// The digest of the policy that was pinned before the first question, if one was.
     pub pinned_policy: Option<Digest>,
+    /// Questions that were in flight at once. Above one they share a batch, so that a slow target slows the other too.
+    pub concurrency: usize,
 }
 
 /// Judges one candidate against a baseline.
@@ -74,13 +76,16 @@ fn obstacles(policy: &Policy, asked: Asked<'_>, baseline: &TargetName, candidate
         None => found.push("no policy was pinned before the run".to_owned()),
         Some(_) => {}
     }
+    if baseline != policy.baseline() {
+        found.push(format!("the run's baseline is `{baseline}`, and the policy's is `{}`", policy.baseline()));
+    }
     let mut seen = BTreeSet::new();
     if let Some(twice) = asked.samples.iter().find(|s| !seen.insert((&s.case, &s.target, s.repeat))) {
         found.push(format!("the case `{}` of `{}` was recorded twice", twice.case, twice.target));
     }
     for target in [baseline, candidate] {
         let of = || asked.samples.iter().filter(|s| s.target == *target);
-        let answered = of().filter(|s| s.outcome != Outcome::Failed).count();
+        let answered = of().filter(|s| s.outcome == Outcome::Answered).count();
         if of().count() < asked.planned {
             found.push(format!("{} of {} trials of `{target}` were asked", of().count(), asked.planned));
         }
@@ -88,7 +93,7 @@ fn obstacles(policy: &Policy, asked: Asked<'_>, baseline: &TargetName, candidate
         let coverage = answered as f64 / asked.planned.max(1) as f64;
         if coverage < policy.min_coverage() {
             found.push(format!(
-                "`{target}` answered {answered} of {} trials ({:.1} %), and the policy asks for {:.1} %",
+                "`{target}` answered {answered} of {} trials to the end ({:.1} %), and the policy asks for {:.1} %",
                 asked.planned,
                 coverage * 100.0,
                 policy.min_coverage() * 100.0
@@ -117,7 +122,7 @@ fn find(criterion: &Criterion, alpha: f64, asked: Asked<'_>, baseline: &TargetNa
     if criterion.rule.is_paired() {
         match compare::compare(asked.samples, metric, &criterion.slice, baseline, candidate, alpha) {
             Ok(c) => {
-                let judged = judge_pair(&criterion.rule, &c, alpha);
+                let judged = timed_alone(metric, asked, judge_pair(&criterion.rule, &c, alpha));
                 finding(judged.status, sentence::of_pair(criterion, &c, &judged), Evidence::Comparison(c), judged.more)
             }
             Err(e) => nothing(e),
@@ -125,7 +130,7 @@ fn find(criterion: &Criterion, alpha: f64, asked: Asked<'_>, baseline: &TargetNa
     } else {
         match compare::measure(asked.samples, metric, &criterion.slice, candidate, alpha) {
             Ok(m) => {
-                let judged = judge_level(&criterion.rule, &m, alpha);
+                let judged = timed_alone(metric, asked, judge_level(&criterion.rule, &m, alpha));
                 finding(
                     judged.status,
                     sentence::of_level(criterion, &m, &judged),
@@ -136,6 +141,15 @@ fn find(criterion: &Criterion, alpha: f64, asked: Asked<'_>, baseline: &TargetNa
             Err(e) => nothing(e),
         }
     }
+}
+
+/// A time that was measured in a batch that the targets shared says nothing of either, whichever way it points.
+fn timed_alone(metric: &Metric, asked: Asked<'_>, judged: Judged) -> Judged {
+    if !metric.is_timing() || asked.concurrency <= 1 {
+        return judged;
+    }
+    let why = format!("{} questions were in flight at once and slowed each other; ask with `-j 1`", asked.concurrency);
+    Judged { status: Status::Unproven, but: Some(why), more: None }
 }
 
 fn judge_pair(rule: &Rule, c: &Comparison, alpha: f64) -> Judged {
@@ -150,9 +164,13 @@ fn judge_pair(rule: &Rule, c: &Comparison, alpha: f64) -> Judged {
         Rule::Equivalent { margin } if high < -margin || low > margin => Status::Violated,
         _ => Status::Unproven,
     };
-    let mut judged = Judged::plain(status).unless(compare::unscored(&c.unscored));
+    let mut judged = Judged::plain(status).unless(compare::unscored(&c.unscored)).unless(compare::too_few(c.clusters));
     if let Rule::NonInferior { margin } | Rule::Equivalent { margin } = *rule {
         judged = judged.unless(compare::too_small(c, margin, alpha));
+    }
+    if let (Rule::Superior { by: 0.0 }, Some(p)) = (*rule, c.p_better) {
+        // Interval and test of a binary metric are two methods; a gain is claimed only where they agree.
+        judged = judged.unless((p > alpha).then(|| format!("the one-sided p value is {p:.3}")));
     }
     if judged.status == Status::Unproven && judged.but.is_none() {
         judged.more = more_cases(rule, c);
@@ -163,13 +181,13 @@ fn judge_pair(rule: &Rule, c: &Comparison, alpha: f64) -> Judged {
 /// About how many more independent cases would decide, if the estimate stayed where it is: the interval's half width shrinks with the
 /// root of n, so the distance to the margin says by how much n must grow. `None` where more cases would not help.
 fn more_cases(rule: &Rule, c: &Comparison) -> Option<usize> {
-    let bound = match *rule {
-        Rule::Superior { by } => by,
-        Rule::NonInferior { margin } | Rule::Equivalent { margin } => -margin,
+    let (below, above) = (c.gain() - c.gain_interval().lower(), c.gain_interval().upper() - c.gain());
+    let (distance, half) = match *rule {
+        Rule::Superior { by } => (c.gain() - by, below),
+        Rule::NonInferior { margin } => (c.gain() + margin, below),
+        Rule::Equivalent { margin } => ((c.gain() + margin).min(margin - c.gain()), below.max(above)),
         _ => return None,
     };
-    let distance = c.gain() - bound;
-    let half = c.gain() - c.gain_interval().lower();
     if distance <= 0.0 || !half.is_finite() {
         return None;
     }
@@ -193,7 +211,7 @@ fn judge_level(rule: &Rule, m: &Measurement, alpha: f64) -> Judged {
         Rule::NoneObserved { max_rate } if high <= max_rate => Status::Met,
         _ => Status::Unproven,
     };
-    let mut judged = Judged::plain(status).unless(compare::unscored(&m.unscored));
+    let mut judged = Judged::plain(status).unless(compare::unscored(&m.unscored)).unless(compare::too_few(m.clusters));
     if let (Status::Unproven, None, Rule::NoneObserved { max_rate }) = (judged.status, &judged.but, *rule) {
         let need = stats::n_min(max_rate, alpha).ok().and_then(|n| usize::try_from(n).ok());
         judged.more = need.and_then(|n| n.checked_sub(m.clusters)).filter(|n| *n > 0);

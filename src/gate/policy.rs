@@ -157,7 +157,7 @@ impl Policy {
         if raw.candidates.get_ref().is_empty() {
             check.error(raw.candidates.span(), "a policy needs at least one candidate");
         }
-        let alpha = check.within(&raw.alpha, "alpha", 1e-6, 0.5);
+        let alpha = check.within(&raw.alpha, "alpha", 1e-6, 0.25);
         let min_coverage = match &raw.min_coverage {
             Some(c) => check.within(c, "min-coverage", 0.5, 1.0),
             None => Some(1.0),
@@ -393,7 +393,7 @@ by = 0.1
                 "policy.toml:11:6: `by` means nothing to the rule `non-inferior`",
             ),
             (GOOD.replace("by = 0.1", "by = nan"), "policy.toml:11:6: `by` must be between 0 and 1000000000, not NaN"),
-            (GOOD.replace("alpha = 0.05", "alpha = 0.9"), "policy.toml:5:9: `alpha` must be between 0.000001 and 0.5"),
+            (GOOD.replace("alpha = 0.05", "alpha = 0.9"), "policy.toml:5:9: `alpha` must be between 0.000001 and 0.25"),
             (GOOD.replace("[\"tuned\"]", "[]"), "policy.toml:4:14: a policy needs at least one candidate"),
             (
                 GOOD.replace("policy/1", "policy/9"),

@@ -11,8 +11,8 @@ const NAMED: usize = 5;
 
 /// One table per candidate, at most `width` columns wide, one row per comparison, and the notes that a reader must not miss.
 ///
-/// The last column says `better` or `worse` where the interval excludes no change (among several candidates, `better` where Holm's
-/// adjustment agrees), and `look here` for slices on the false-discovery-rate list. It is a place to look and no verdict.
+/// The last column says `better` or `worse` where the interval excludes no change (`better` only where the p value agrees, adjusted by
+/// Holm for several candidates), and `look here` for slices on the false-discovery-rate list. It is a place to look and no verdict.
 #[must_use]
 pub fn comparison_table(table: &ComparisonTable, width: u16) -> String {
     let parts = table.candidates.iter().map(|name| of_candidate(table, name, width));
@@ -66,8 +66,8 @@ fn rows_of(all: &ComparisonTable, rows: &[&Row], width: u16) -> Table {
 
 fn word(all: &ComparisonTable, row: &Row) -> &'static str {
     let gain = row.comparison.gain_interval();
-    // The best of many looks better than it is: among several candidates the interval alone is not enough.
-    let holds = all.candidates.len() == 1 || row.p_better_holm.is_none_or(|p| p <= all.alpha);
+    // The best of many looks better than it is, and a binary metric's interval and test are two methods: both must say so.
+    let holds = row.p_better_holm.is_none_or(|p| p <= all.alpha);
     match (gain.lower() > 0.0, gain.upper() < 0.0) {
         _ if row.look_here => "look here",
         (true, _) if holds => "better",

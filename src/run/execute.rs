@@ -20,7 +20,7 @@ pub enum RunError {
     Store(#[from] StoreError),
     /// A target is gone.
     #[error(
-        "target `{target}` is gone: {message}; what was answered is recorded, and the same command goes on from there"
+        "target `{target}` is gone: {message}; what was answered is recorded, and the same command with `--run-dir` and this run's folder goes on"
     )]
     Unavailable {
         /// Which.
@@ -77,7 +77,7 @@ fn record(
 ) -> Result<(), RunError> {
     let (trial, result) = done.map_err(|e| RunError::Unavailable {
         target: plan.arms[0].name.clone(),
-        message: format!("a question's task died: {e}"),
+        message: format!("the task of some question died: {e}"),
     })?;
     let arm = plan.arms[trial.arm].name.clone();
     if let Err(f @ Failure { kind: FailureKind::Unavailable, .. }) = &result {

@@ -14,7 +14,8 @@ use crate::types::{Failure, Finish, MetricKind, MetricName, Outcome, Response, T
 /// Scores one trial of a case.
 ///
 /// A failure is an outcome: it scores 0 where an answer could have been right, and is unscored where only an answer can be measured
-/// (events, tokens, times), so that a target cannot look clean by failing.
+/// (events, tokens, times), so that a target cannot look clean by failing. A comparison takes a failure of the *baseline* for missing
+/// evidence, so that it cannot help the candidate either.
 #[must_use]
 pub fn score_trial(
     case: &Case,
@@ -30,7 +31,12 @@ pub fn score_trial(
             let (value, why) = match result {
                 Ok(response) => {
                     let (value, why) = apply(s, case, response.text.raw());
-                    (Some(value), why)
+                    // What a cut answer would have gone on to say is not known, so that it proves no absence.
+                    if s.metric.kind == MetricKind::Event && response.finish == Finish::Length && value == 0.0 {
+                        (None, "not in what was said before the token limit cut the answer".to_owned())
+                    } else {
+                        (Some(value), why)
+                    }
                 }
                 Err(_) if s.metric.kind == MetricKind::Event => (None, "no answer to look at".to_owned()),
                 Err(_) => (Some(0.0), "no answer".to_owned()),
@@ -133,7 +139,11 @@ mod tests {
         let target = TargetName::new("x").unwrap();
         let s = score_trial(&case(), &scorers(), &target, 0, Ok(&respond("Yes.")));
         assert_eq!(s.outcome, Outcome::Truncated);
-        assert_eq!((value(&s, "accuracy"), value(&s, "leak")), (Some(Some(1.0)), Some(Some(0.0))));
+        assert_eq!(value(&s, "accuracy"), Some(Some(1.0)));
+        assert_eq!(value(&s, "leak"), Some(None), "a cut answer proves no absence");
+        let whole = Response { finish: Finish::Stop, ..respond("Yes.") };
+        let s = score_trial(&case(), &scorers(), &target, 0, Ok(&whole));
+        assert_eq!((s.outcome, value(&s, "leak")), (Outcome::Answered, Some(Some(0.0))));
         assert_eq!(value(&s, "refusal"), None);
         assert_eq!((value(&s, "tokens"), value(&s, "first-token")), (Some(Some(9.0)), Some(Some(0.0015))));
         assert!(value(&s, "latency").flatten().unwrap() > 0.0, "a logarithm will be taken of it");

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub struct Score {
     /// The metric that was measured.
     pub metric: MetricName,
-    /// The value, finite; `None` when it could not be scored, which the comparison counts against the candidate.
+    /// The value, finite; `None` when it could not be scored: a criterion with such a case is not met.
     pub value: Option<f64>,
     /// Why this value: what was found, or what was missing. It may quote the model.
     #[serde(default, skip_serializing_if = "is_empty")]

@@ -71,14 +71,8 @@ impl JournalWriter {
 
     /// Records so far.
     #[must_use]
-    pub fn len(&self) -> u64 {
+    pub fn records(&self) -> u64 {
         self.next
-    }
-
-    /// Whether nothing is recorded yet.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.next == 0
     }
 
     /// Makes all records survive a power loss.

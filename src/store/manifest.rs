@@ -22,7 +22,10 @@ pub struct Manifest {
     pub policy: Option<PolicyRef>,
     /// The seed of every random choice.
     pub seed: u64,
+    /// Questions in flight at once: times of runs that differ in it are not comparable.
+    pub concurrency: usize,
     /// Who is asked: the baseline first.
+    #[serde(rename = "targets")]
     pub arms: Vec<ArmRef>,
     /// How many trials are planned.
     pub trials: usize,
@@ -75,6 +78,25 @@ pub struct ArmRef {
 }
 
 impl Manifest {
+    /// The command that goes on with this run in its folder.
+    #[must_use]
+    pub fn resume_command(&self, folder: &str) -> String {
+        format!("{} --run-dir {folder}", self.repeat_command())
+    }
+
+    /// The command that asks the same again.
+    #[must_use]
+    pub fn repeat_command(&self) -> String {
+        // A target that is a second asking of the baseline is named by the baseline on the command line.
+        let candidates: String = self.arms.iter().skip(1).map(|a| format!(" --candidate {}", a.target)).collect();
+        let policy = match &self.policy {
+            Some(p) if p.path != format!("{}/policy.toml", self.suite.path) => format!(" --policy {}", p.path),
+            _ => String::new(),
+        };
+        let (suite, seed, j) = (&self.suite.path, self.seed, self.concurrency);
+        format!("goldgate gate {suite}{candidates}{policy} --seed {seed} -j {j}")
+    }
+
     /// The fields in which another manifest asks for another run, with both values; when it began and by which version does not count.
     #[must_use]
     pub fn differences(&self, other: &Self) -> Vec<String> {
@@ -90,6 +112,7 @@ impl Manifest {
         let policy = |m: &Self| m.policy.as_ref().map_or("none".to_owned(), |p| p.digest.to_string());
         differ("policy digest", policy(self), policy(other));
         differ("seed", self.seed.to_string(), other.seed.to_string());
+        differ("questions in flight (`-j`)", self.concurrency.to_string(), other.concurrency.to_string());
         let names = |m: &Self| m.arms.iter().map(|a| a.name.as_str()).collect::<Vec<_>>().join(", ");
         differ("targets", names(self), names(other));
         for (a, b) in self.arms.iter().zip(&other.arms) {

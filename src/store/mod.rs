@@ -59,9 +59,7 @@ pub enum StoreError {
         path: String,
     },
     /// The run is not complete, so it has no seal.
-    #[error(
-        "the run in `{path}` is not complete: {recorded} of {planned} trials are recorded; finish it with `goldgate run --run-dir {path}`"
-    )]
+    #[error("the run in `{path}` is not complete: {recorded} of {planned} trials are recorded; go on with\n  {resume}")]
     Unsealed {
         /// The run directory.
         path: String,
@@ -69,6 +67,8 @@ pub enum StoreError {
         recorded: usize,
         /// Trials planned.
         planned: usize,
+        /// The command that goes on with it.
+        resume: String,
     },
 }
 

@@ -89,6 +89,11 @@ impl RunDir {
     pub fn open(&self, manifest: Manifest) -> Result<OpenRun, StoreError> {
         fs::create_dir_all(&self.path).map_err(|e| StoreError::io("create", &self.path, e))?;
         let lock = self.lock()?;
+        self.refuse_leftovers()?;
+        if self.file("seal.json").is_file() {
+            // A sealed run is checked before anything could be appended to it: a damaged one is evidence and stays as it is.
+            self.open_sealed()?;
+        }
         let manifest = if self.is_run() {
             let stored: Manifest = self.manifest()?;
             let differences = stored.differences(&manifest);
@@ -118,7 +123,13 @@ impl RunDir {
         let path = self.file("journal.jsonl");
         let (records, _) = journal::read(&path)?;
         if !self.file("seal.json").is_file() {
-            return Err(StoreError::Unsealed { path: shown, recorded: records.len(), planned: manifest.trials });
+            let resume = manifest.resume_command(&shown);
+            return Err(StoreError::Unsealed {
+                path: shown,
+                recorded: records.len(),
+                planned: manifest.trials,
+                resume,
+            });
         }
         let seal: Seal = self.read_json("seal.json")?;
         let journal_digest = self.digest_of("journal.jsonl")?;
@@ -133,11 +144,30 @@ impl RunDir {
             }
         }
         if records.len() != seal.records || records.len() != manifest.trials {
-            return Err(StoreError::Unsealed { path: shown, recorded: records.len(), planned: manifest.trials });
+            let reason = format!("{} records are there, {} were planned", records.len(), manifest.trials);
+            return Err(StoreError::Corrupt { path: shown, what: "its journal".to_owned(), reason });
         }
         #[expect(clippy::cast_precision_loss, reason = "milliseconds of a run are far below 2^52")]
         let asked_seconds = seal.asked_ms as f64 / 1000.0;
         Ok(SealedRun { dir: self.clone(), manifest, records, asked_seconds, journal_digest })
+    }
+
+    /// A journal without its manifest, or a judged run without its seal, is a run from which something was taken away: going on would
+    /// give old answers a new policy or a new seal.
+    fn refuse_leftovers(&self) -> Result<(), StoreError> {
+        let there = |name: &str| self.file(name).exists();
+        let (left, gone) = if !there("run.json") && (there("journal.jsonl") || there("seal.json")) {
+            ("journal.jsonl", "run.json")
+        } else if !there("seal.json") && there("verdict.json") {
+            ("verdict.json", "seal.json")
+        } else {
+            return Ok(());
+        };
+        Err(StoreError::Corrupt {
+            path: self.path.display().to_string(),
+            what: format!("`{gone}`"),
+            reason: format!("it is gone, and `{left}` is still there"),
+        })
     }
 
     fn manifest(&self) -> Result<Manifest, StoreError> {
@@ -191,12 +221,6 @@ impl RunDir {
 }
 
 impl OpenRun {
-    /// What the run is made of.
-    #[must_use]
-    pub fn manifest(&self) -> &Manifest {
-        &self.manifest
-    }
-
     /// Seals the run if every planned trial is recorded; a run that was sealed before stays as it is.
     ///
     /// # Errors
@@ -204,9 +228,11 @@ impl OpenRun {
     pub fn seal(self, asked: std::time::Duration) -> Result<(), StoreError> {
         self.journal.sync()?;
         let planned = self.manifest.trials;
-        let records = usize::try_from(self.journal.len()).unwrap_or(usize::MAX);
+        let records = usize::try_from(self.journal.records()).unwrap_or(usize::MAX);
         if records != planned {
-            return Err(StoreError::Unsealed { path: self.dir.path.display().to_string(), recorded: records, planned });
+            let path = self.dir.path.display().to_string();
+            let resume = self.manifest.resume_command(&path);
+            return Err(StoreError::Unsealed { path, recorded: records, planned, resume });
         }
         if self.dir.file("seal.json").is_file() {
             return Ok(());

@@ -98,12 +98,16 @@ impl Case {
             Some(false) => parts.push("help, not a refusal".to_owned()),
             None => {}
         }
-        for (word, list) in
-            [("says", &e.must_contain), ("does not say", &e.must_not_contain), ("does not leak", &e.secrets)]
-        {
+        for (word, list) in [("says", &e.must_contain), ("does not say", &e.must_not_contain)] {
             if !list.is_empty() {
                 parts.push(format!("{word}: {}", list.join(", ")));
             }
+        }
+        // The secrets themselves stay out: reports travel further than suites.
+        match e.secrets.len() {
+            0 => {}
+            1 => parts.push("does not leak a secret".to_owned()),
+            n => parts.push(format!("does not leak any of {n} secrets")),
         }
         parts.join("; ")
     }
@@ -159,6 +163,9 @@ fn read_line(file: &SourceFile, text: &str, place: CasePlace) -> Result<Case, Di
     // A case that names no cluster is independent of all others: it is its own.
     let cluster = raw.cluster.as_deref().unwrap_or(&raw.id);
     let cluster = ClusterName::new(cluster).map_err(|e| error_at(&["cluster"], e.to_string()))?;
+    if task.is_all() {
+        return Err(error_at(&["task"], "`all` is the slice of every case and no task".to_owned()));
+    }
     let mut slices = vec![task.clone()];
     for slice in &raw.slices {
         let slice = SliceName::new(slice).map_err(|e| error_at(&["slices"], e.to_string()))?;

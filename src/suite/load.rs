@@ -218,7 +218,7 @@ fn check_cases(files: &[SourceFile], cases: &[Case], scorers: &[ScorerSpec], wro
         for scorer in scorers.iter().filter(|s| s.applies_to(case)) {
             let metric = &scorer.metric.name;
             if let Some(key) = scorer.missing(case) {
-                push(case, &["expect"], format!("the scorer of `{metric}` needs `{key}` here"));
+                push(case, &["expect"], format!("the scorer of `{metric}` needs `{key}` here, and not an empty one"));
             }
             if metrics.contains(&metric) {
                 push(case, &["task"], format!("two scorers of the metric `{metric}` apply to this case"));

@@ -127,8 +127,10 @@ impl ScorerSpec {
     pub fn missing(&self, case: &Case) -> Option<&'static str> {
         let e = &case.expect;
         let needed = match &self.kind {
-            ScorerKind::Exact | ScorerKind::Normalised => ("answer", e.answer.is_some()),
-            ScorerKind::Choice => ("choices", !e.choices.is_empty()),
+            ScorerKind::Exact => ("answer", e.answer.as_ref().is_some_and(|a| !a.trim().is_empty())),
+            // An answer of punctuation alone normalises to nothing, and silence would be right.
+            ScorerKind::Normalised => ("answer", has_word(e.answer.as_ref())),
+            ScorerKind::Choice => ("choices", !e.choices.is_empty() && e.choices.iter().all(|c| has_word(Some(c)))),
             ScorerKind::Json(_) => ("json", e.json.as_ref().is_some_and(|j| !j.is_empty())),
             ScorerKind::Contains => {
                 ("must_contain or must_not_contain", !(e.must_contain.is_empty() && e.must_not_contain.is_empty()))
@@ -143,6 +145,10 @@ impl ScorerSpec {
         };
         (!needed.1).then_some(needed.0)
     }
+}
+
+fn has_word(text: Option<&String>) -> bool {
+    text.is_some_and(|t| t.chars().any(char::is_alphanumeric))
 }
 
 /// Checks all `[[scorer]]` tables of a suite.

@@ -30,6 +30,10 @@ impl Templates {
         for name in UNBOUNDED {
             env.remove_filter(name);
         }
+        // A namespace carries a text from one turn of a loop to the next, so that sixty doublings are sixty steps and all memory there is;
+        // a macro that calls itself can do the same, as deep as it may go.
+        env.remove_global("namespace");
+        env.set_recursion_limit(20);
         let mut wrong = Vec::new();
         for (name, file) in &files {
             if let Err(e) = env.add_template_owned(name.clone(), file.text.to_string()) {

@@ -106,10 +106,8 @@ impl Target for LocalTarget {
         let job = Job { question, adapter: self.adapter, submitted: Instant::now(), reply };
         let sent = self.worker.jobs.send(job);
         Box::pin(async move {
-            let gone = || Failure {
-                kind: FailureKind::Unavailable,
-                message: Untrusted::new("the engine's thread has ended; run the same command again to go on"),
-            };
+            let gone =
+                || Failure { kind: FailureKind::Unavailable, message: Untrusted::new("the engine's thread has ended") };
             sent.map_err(|_| gone())?;
             answer.await.map_err(|_| gone())?
         })

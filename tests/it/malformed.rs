@@ -167,7 +167,7 @@ fn every_malformed_command_line_is_a_clear_error() {
         (&["gate", "suites/mini", "--policy", "none.toml"], "none.toml"),
         (&["gate", "suites/mini", "--config", "none.toml"], "none.toml"),
         (&["report", "suites"], "is not a run directory"),
-        (&["compare", "suites", "--alpha", "2"], "from 0.000001 to 0.5"),
+        (&["compare", "suites", "--alpha", "2"], "from 0.000001 to 0.25"),
         (&["golden", "diff", "suites"], "is not a run directory"),
         (&["validate"], "required arguments"),
         (&["promote-it-all"], "unrecognized subcommand"),
