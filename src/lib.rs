@@ -38,7 +38,7 @@
 //! | [`score`] | scorers, one file per family, pure | types, suite |
 //! | [`store`] | run directories, golden baselines | types |
 //! | [`run`] | plan, execute, events | types, suite, target, store |
-//! | [`compare`] | samples → comparisons: estimand, method, missing pairs; pure | types, score, stats |
+//! | [`compare`] | samples, or a table of scores, → comparisons: estimand, method, missing pairs; pure | types, suite (diagnostics), score, stats |
 //! | [`gate`] | policy, verdict; pure | types, suite, score, stats, compare |
 //! | [`report`] | model → bytes; never computes a statistic; pure | types, score, compare, gate |
 //! | [`cli`] | the command line; the only user of clap, indicatif and the terminal | all but engine and stats |

@@ -1,18 +1,36 @@
-//! `goldgate compare`: the paired table of a run, without a policy.
+//! `goldgate compare`: the paired table of a run, or of anybody's scores, without a policy.
 
 use super::output::Terminal;
-use super::{CliError, pipeline, view};
+use super::{CliError, pipeline};
+use crate::compare::{self, ComparisonTable, Form, Request, Scores};
 use crate::report;
+use crate::score::Sample;
 use crate::store::RunDir;
-use crate::types::ExitCode;
+use crate::suite::diag::nearest;
+use crate::suite::read_text;
+use crate::types::{ExitCode, Metric, MetricName, SliceName, TargetName, Untrusted};
 use clap::Args;
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
-/// Compare the targets of a run, with intervals and without a policy.
+/// Compare the targets of a run, or of a table of scores, with intervals and without a policy.
 #[derive(Args)]
 pub struct Compare {
     /// The folder of a complete run
-    run: PathBuf,
+    #[arg(required_unless_present = "scores", conflicts_with = "scores")]
+    run: Option<PathBuf>,
+    /// A table of scores in place of a run: CSV, or JSON lines in a file that ends in .jsonl
+    #[arg(long, value_name = "FILE", requires = "baseline")]
+    scores: Option<PathBuf>,
+    /// The target of the table to compare with
+    #[arg(long, value_name = "NAME", requires = "scores", value_parser = TargetName::new)]
+    baseline: Option<TargetName>,
+    /// A target of the table to compare; may be repeated [default: every other target]
+    #[arg(long = "candidate", value_name = "NAME", requires = "scores", value_parser = TargetName::new)]
+    candidates: Vec<TargetName>,
+    /// The loss that would be borne, such as accuracy=0.05 (5 points) or seconds=0.1 (10 %); may be repeated
+    #[arg(long = "margin", value_name = "METRIC=VALUE", value_parser = margin)]
+    margins: Vec<(MetricName, f64)>,
     /// One-sided level: intervals are at 1 - 2 alpha, of counts at 1 - alpha
     #[arg(long, default_value_t = 0.05, value_parser = level)]
     alpha: f64,
@@ -31,32 +49,139 @@ fn level(text: &str) -> Result<f64, String> {
     }
 }
 
+fn margin(text: &str) -> Result<(MetricName, f64), String> {
+    let (name, value) = text.split_once('=').ok_or("write METRIC=VALUE, such as accuracy=0.05")?;
+    let name = MetricName::new(name).map_err(|e| e.to_string())?;
+    match value.parse::<f64>() {
+        Ok(m) if m.is_finite() && m > 0.0 => Ok((name, m)),
+        _ => Err("the margin is a number above 0, such as 0.05".to_owned()),
+    }
+}
+
+/// What a run or a table of scores holds for the comparison.
+struct Measured {
+    samples: Vec<Sample>,
+    metrics: Vec<Metric>,
+    slices: Vec<SliceName>,
+    baseline: TargetName,
+    candidates: Vec<TargetName>,
+}
+
 impl Compare {
     /// Runs the command.
     ///
     /// # Errors
-    /// When the run is not complete or its suite has changed.
+    /// When the run is not complete or its suite has changed, the table of scores has a mistake, or a name is none of its own.
     pub fn run(&self, terminal: &Terminal) -> Result<ExitCode, CliError> {
-        let run = RunDir::new(&self.run).open_sealed()?;
-        let suite = pipeline::suite_of(&run)?;
-        let samples = pipeline::score_all(&run, &suite)?;
-        let mut model = view::build(&run, &suite, &samples, Vec::new(), self.alpha)?;
-        if !self.by_slice {
-            model.comparisons.retain(|c| c.slice.is_all());
-        }
+        let measured = match (&self.scores, &self.baseline, &self.run) {
+            (Some(path), Some(baseline), _) => self.of_scores(path, baseline)?,
+            (_, _, Some(run)) => Self::of_run(run)?,
+            _ => return Err(CliError::Usage("name a run, or --scores FILE with --baseline NAME".to_owned())),
+        };
+        let table = self.table(&measured)?;
         if self.json {
-            let json =
-                serde_json::to_string_pretty(&model.comparisons).expect("plain data with text keys always serialises");
+            let json = serde_json::to_string_pretty(&table).expect("plain data with text keys always serialises");
             terminal.say(&json);
         } else {
-            terminal.show_comparisons(&model.comparisons);
+            terminal.say(&report::comparison_table(&table, terminal.columns()));
         }
         Ok(ExitCode::Promote)
     }
+
+    fn of_run(path: &Path) -> Result<Measured, CliError> {
+        let run = RunDir::new(path).open_sealed()?;
+        let suite = pipeline::suite_of(&run)?;
+        let mut arms = run.manifest.arms.iter().map(|a| a.name.clone());
+        let baseline = arms.next().ok_or_else(|| CliError::Usage(format!("`{}` asked nobody", path.display())))?;
+        Ok(Measured {
+            samples: pipeline::score_all(&run, &suite)?,
+            metrics: suite.metrics(),
+            slices: suite.slices(),
+            baseline,
+            candidates: arms.collect(),
+        })
+    }
+
+    fn of_scores(&self, path: &Path, baseline: &TargetName) -> Result<Measured, CliError> {
+        let shown = path.display().to_string();
+        let is_jsonl = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("jsonl"));
+        let form = if is_jsonl { Form::Jsonl } else { Form::Csv };
+        let Scores { samples, metrics, targets, slices } = Scores::parse(&read_text(path, &shown)?, form)?;
+        let shown = Untrusted::new(shown).for_terminal(200);
+        let known = |name: &TargetName| {
+            if targets.contains(name) {
+                return Ok(());
+            }
+            let names: Vec<_> = targets.iter().map(TargetName::as_str).collect();
+            let near = nearest(name.as_str(), names.iter().copied());
+            Err(CliError::Usage(format!(
+                "`{shown}` has no target `{name}`; {}",
+                near.map_or_else(|| format!("it has {}", listed(&names)), |n| format!("did you mean `{n}`?"))
+            )))
+        };
+        known(baseline)?;
+        for (i, candidate) in self.candidates.iter().enumerate() {
+            known(candidate)?;
+            if candidate == baseline {
+                return Err(CliError::Usage(format!(
+                    "`{candidate}` is the baseline; a target is not its own candidate"
+                )));
+            }
+            if self.candidates[..i].contains(candidate) {
+                return Err(CliError::Usage(format!("the candidate `{candidate}` is named twice")));
+            }
+        }
+        let candidates = if self.candidates.is_empty() {
+            targets.iter().filter(|t| *t != baseline).cloned().collect()
+        } else {
+            self.candidates.clone()
+        };
+        if candidates.is_empty() {
+            let message = format!("`{shown}` has no target but `{baseline}`; a comparison needs the scores of two");
+            return Err(CliError::Usage(message));
+        }
+        Ok(Measured { samples, metrics, slices, baseline: baseline.clone(), candidates })
+    }
+
+    fn table(&self, measured: &Measured) -> Result<ComparisonTable, CliError> {
+        let margins = self.margins_of(&measured.metrics)?;
+        let slices: Vec<_> = measured.slices.iter().filter(|s| self.by_slice || s.is_all()).cloned().collect();
+        Ok(compare::tabulate(Request {
+            samples: &measured.samples,
+            metrics: &measured.metrics,
+            slices: &slices,
+            baseline: &measured.baseline,
+            candidates: &measured.candidates,
+            alpha: self.alpha,
+            margins: &margins,
+        }))
+    }
+
+    fn margins_of(&self, metrics: &[Metric]) -> Result<BTreeMap<MetricName, f64>, CliError> {
+        let mut margins = BTreeMap::new();
+        for (name, margin) in &self.margins {
+            let Some(metric) = metrics.iter().find(|m| m.name == *name) else {
+                let names: Vec<_> = metrics.iter().map(|m| m.name.as_str()).collect();
+                let near = nearest(name.as_str(), names.iter().copied());
+                return Err(CliError::Usage(format!(
+                    "--margin: there is no metric `{name}`; {}",
+                    near.map_or_else(|| format!("there is {}", listed(&names)), |n| format!("did you mean `{n}`?"))
+                )));
+            };
+            if metric.is_share() && *margin >= 1.0 {
+                let message = format!("--margin {name}={margin}: a share cannot fall by 100 points or more; 0.05 is 5");
+                return Err(CliError::Usage(message));
+            }
+            if margins.insert(name.clone(), *margin).is_some() {
+                return Err(CliError::Usage(format!("--margin names `{name}` twice")));
+            }
+        }
+        Ok(margins)
+    }
 }
 
-impl Terminal {
-    fn show_comparisons(&self, comparisons: &[crate::compare::Comparison]) {
-        self.say(&report::comparison_table(comparisons, self.columns()));
-    }
+/// The first names of a list that a file may have made long.
+fn listed(names: &[&str]) -> String {
+    let more = if names.len() > 8 { ", …" } else { "" };
+    format!("`{}`{more}", names[..names.len().min(8)].join("`, `"))
 }

@@ -1,12 +1,20 @@
 //! Samples to comparisons: which estimand, which method, which pairs have no value and why. Pure.
+//!
+//! [`Scores`] reads the samples out of a file that another tool wrote; [`tabulate`] compares all of them at once.
 
 mod alone;
 mod comparison;
 mod paired;
 mod pairs;
+mod proof;
+mod scores;
+mod table;
 #[cfg(test)]
 mod tests;
 
 pub use alone::measure;
 pub use comparison::{Comparison, Estimand, Flips, Measurement, Method};
 pub use paired::{NotComparable, compare};
+pub use proof::{Answer, NoWorse, no_worse, too_few, too_small, unscored};
+pub use scores::{Form, Scores};
+pub use table::{ComparisonTable, Gap, Request, Row, TABLE_FORMAT, tabulate};

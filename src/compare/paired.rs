@@ -57,7 +57,7 @@ pub fn compare(
     let groups = pairs::by_cluster(&found, |p| &p.cluster);
     let result = match metric.kind {
         MetricKind::Binary | MetricKind::Event => binary(&found, &groups, metric, alpha)?,
-        MetricKind::Bounded => bounded(&groups, alpha)?,
+        MetricKind::Bounded => bounded(&groups, metric, alpha)?,
         MetricKind::Duration => duration(&groups, alpha)?,
         MetricKind::Count => count(&groups, alpha)?,
     };
@@ -93,7 +93,7 @@ fn level(alpha: f64) -> f64 {
 fn binary(found: &[Pair], groups: &[Vec<&Pair>], metric: &Metric, alpha: f64) -> Result<Found, NotComparable> {
     if found.iter().any(|p| p.repeats > 1) {
         // With repeats a case's value is a rate; the difference of rates is bounded, and its bound needs no binary table.
-        return bounded(groups, alpha);
+        return bounded(groups, metric, alpha);
     }
     let counts_of = |pairs: &[&Pair]| {
         let count = |f: &dyn Fn(&Pair) -> bool| pairs.iter().filter(|p| f(p)).count() as u64;
@@ -150,18 +150,22 @@ fn binary(found: &[Pair], groups: &[Vec<&Pair>], metric: &Metric, alpha: f64) ->
     })
 }
 
-fn bounded(groups: &[Vec<&Pair>], alpha: f64) -> Result<Found, NotComparable> {
+fn bounded(groups: &[Vec<&Pair>], metric: &Metric, alpha: f64) -> Result<Found, NotComparable> {
     let side = |f: fn(&Pair) -> f64| -> Vec<f64> { groups.iter().map(|g| mean(g.iter().map(|p| f(p)))).collect() };
     let (base, cand) = (side(|p| p.baseline), side(|p| p.candidate));
     let d: Vec<f64> = cand.iter().zip(&base).map(|(c, b)| c - b).collect();
     let interval = stats::gaffke_interval(&d, -1.0, 1.0, level(alpha))?;
+    let p = match metric.direction {
+        Direction::Higher => stats::gaffke_p_above(&d, -1.0, 0.0)?,
+        Direction::Lower => stats::gaffke_p_below(&d, 1.0, 0.0)?,
+    };
     Ok(Found {
         estimand: Estimand::MeanDifference,
         baseline_value: mean(base.iter().copied()),
         candidate_value: mean(cand.iter().copied()),
         change: mean(d.iter().copied()),
         interval,
-        p_better: None,
+        p_better: Some(p),
         flips: None,
         method: method(
             "Gaffke bound",

@@ -133,3 +133,34 @@ fn events_count_clusters_by_their_worst_case() {
     // The rule of three, exactly: 1 - 0.05^(1/59).
     assert!((m.interval.upper() - (1.0 - 0.05_f64.powf(1.0 / 59.0))).abs() < 1e-9);
 }
+
+#[test]
+fn a_larger_margin_never_takes_a_yes_back_nor_makes_a_no() {
+    let rank = |a: Answer| match a {
+        Answer::No => 0,
+        Answer::Unproven => 1,
+        Answer::Yes => 2,
+    };
+    for lost in [0, 2, 8, 30] {
+        let values: Vec<_> = (0..120).map(|i| (1.0, f64::from(i >= lost))).collect();
+        for kind in [MetricKind::Binary, MetricKind::Bounded] {
+            let c = run(&paired(&values, 1), kind).unwrap();
+            let answers: Vec<_> =
+                [0.001, 0.01, 0.03, 0.05, 0.1, 0.2, 0.5].iter().map(|m| rank(no_worse(&c, *m, 0.05).answer)).collect();
+            assert!(answers.is_sorted(), "{lost} lost: {answers:?}");
+            assert_eq!(answers.last(), Some(&2), "{lost} lost: {answers:?}");
+        }
+    }
+}
+
+#[test]
+fn the_p_value_of_a_bounded_score_says_what_its_interval_says() {
+    let mut said = Vec::new();
+    for low in 2..9 {
+        let values: Vec<_> = (0..200).map(|i| (0.5, 0.5 + f64::from(i * 7 % 11 - low) / 20.0)).collect();
+        let c = run(&paired(&values, 1), MetricKind::Bounded).unwrap();
+        assert_eq!(c.p_better.unwrap() <= 0.05, c.interval.lower() >= 0.0, "{c:?}");
+        said.push(c.p_better.unwrap() <= 0.05);
+    }
+    assert!(said.contains(&true) && said.contains(&false), "{said:?}");
+}

@@ -9,9 +9,6 @@ use crate::stats;
 use crate::types::{Digest, Metric, Outcome, SuiteName, TargetName};
 use std::collections::BTreeSet;
 
-/// Fewer independent units than this support no claim (statistics.md, section 2.3).
-const MIN_CLUSTERS: usize = 10;
-
 /// What was to be asked and what came back: all that a verdict depends on beside the policy.
 #[derive(Clone, Copy, Debug)]
 pub struct Asked<'a> {
@@ -167,9 +164,9 @@ fn judge_pair(rule: &Rule, c: &Comparison, alpha: f64) -> Judged {
         Rule::Equivalent { margin } if high < -margin || low > margin => Status::Violated,
         _ => Status::Unproven,
     };
-    let mut judged = Judged::plain(status).unless(unscored(&c.unscored)).unless(too_few(c.clusters));
+    let mut judged = Judged::plain(status).unless(compare::unscored(&c.unscored)).unless(compare::too_few(c.clusters));
     if let Rule::NonInferior { margin } | Rule::Equivalent { margin } = *rule {
-        judged = judged.unless(too_small(c, margin, alpha));
+        judged = judged.unless(compare::too_small(c, margin, alpha));
     }
     if let (Rule::Superior { by: 0.0 }, Some(p)) = (*rule, c.p_better) {
         // Interval and test of a binary metric are two methods; a gain is claimed only where they agree.
@@ -179,28 +176,6 @@ fn judge_pair(rule: &Rule, c: &Comparison, alpha: f64) -> Judged {
         judged.more = more_cases(rule, c);
     }
     judged
-}
-
-fn unscored(cases: &[crate::types::CaseId]) -> Option<String> {
-    let first = cases.first()?;
-    let more = if cases.len() > 1 { format!(" and {} more", cases.len() - 1) } else { String::new() };
-    Some(format!("`{first}`{more} could not be scored on one side or both"))
-}
-
-/// Below this the intervals' own assumptions are not worth a claim, whatever they show.
-fn too_few(clusters: usize) -> Option<String> {
-    let few = clusters < MIN_CLUSTERS;
-    few.then(|| format!("{clusters} independent cases are too few: at least {MIN_CLUSTERS} are needed"))
-}
-
-/// A suite in which even a flawless record does not exclude a loss beyond the margin supports no claim (statistics.md, section 2.4).
-fn too_small(c: &Comparison, margin: f64, alpha: f64) -> Option<String> {
-    if !c.metric.is_share() {
-        return None;
-    }
-    let need = stats::n_min(margin.min(1.0 - 1e-9), alpha).ok()?;
-    (c.clusters as u64 <= need.saturating_sub(1))
-        .then(|| format!("{} independent cases are too few for this margin: at least {need} are needed", c.clusters))
 }
 
 /// About how many more independent cases would decide, if the estimate stayed where it is: the interval's half width shrinks with the
@@ -236,7 +211,7 @@ fn judge_level(rule: &Rule, m: &Measurement, alpha: f64) -> Judged {
         Rule::NoneObserved { max_rate } if high <= max_rate => Status::Met,
         _ => Status::Unproven,
     };
-    let mut judged = Judged::plain(status).unless(unscored(&m.unscored)).unless(too_few(m.clusters));
+    let mut judged = Judged::plain(status).unless(compare::unscored(&m.unscored)).unless(compare::too_few(m.clusters));
     if let (Status::Unproven, None, Rule::NoneObserved { max_rate }) = (judged.status, &judged.but, *rule) {
         let need = stats::n_min(max_rate, alpha).ok().and_then(|n| usize::try_from(n).ok());
         judged.more = need.and_then(|n| n.checked_sub(m.clusters)).filter(|n| *n > 0);

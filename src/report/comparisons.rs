@@ -1,47 +1,171 @@
 //! Comparisons without a policy, as tables for a terminal.
 
-use crate::compare::Comparison;
+use crate::compare::{Answer, Comparison, ComparisonTable, Row};
 use crate::types::number::{self, Scale};
+use crate::types::{CaseId, TargetName};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use std::collections::BTreeMap;
 
-/// One table per candidate, at most `width` columns wide, one row per comparison. The last column says `better` or `worse` where the
-/// interval excludes no change; nothing is corrected for the number of rows, so it is a place to look and no verdict.
+/// Names of cases that a note lists before the rest is counted.
+const NAMED: usize = 5;
+
+/// One table per candidate, at most `width` columns wide, one row per comparison, and the notes that a reader must not miss.
+///
+/// The last column says `better` or `worse` where the interval excludes no change (`better` only where the p value agrees, adjusted by
+/// Holm for several candidates), and `look here` for slices on the false-discovery-rate list. It is a place to look and no verdict.
 #[must_use]
-pub fn comparison_table(comparisons: &[Comparison], width: u16) -> String {
-    let mut candidates: Vec<_> = comparisons.iter().map(|c| &c.candidate).collect();
-    candidates.dedup();
-    let tables = candidates.into_iter().map(|name| {
-        let rows: Vec<_> = comparisons.iter().filter(|c| c.candidate == *name).collect();
-        let against = rows.first().map_or(String::new(), |c| format!(" against {}", c.baseline));
-        format!("{name}{against}\n{}", table(&rows, width))
-    });
-    tables.collect::<Vec<_>>().join("\n\n")
+pub fn comparison_table(table: &ComparisonTable, width: u16) -> String {
+    let parts = table.candidates.iter().map(|name| of_candidate(table, name, width));
+    parts.collect::<Vec<_>>().join("\n\n")
 }
 
-fn table(rows: &[&Comparison], width: u16) -> Table {
+fn of_candidate(all: &ComparisonTable, name: &TargetName, width: u16) -> String {
+    let rows: Vec<_> = all.comparisons.iter().filter(|r| r.comparison.candidate == *name).collect();
+    let level = number::confidence(1.0 - 2.0 * all.alpha);
+    let mut text = format!("{name} against {}, {level} intervals", all.baseline);
+    if !rows.is_empty() {
+        text.push_str(&format!("\n{}", rows_of(all, &rows, width).trim_fmt()));
+    }
+    let notes = notes(all, &rows, name);
+    if !notes.is_empty() {
+        text.push('\n');
+    }
+    for note in notes {
+        text.push('\n');
+        text.push_str(&wrapped(&note, usize::from(width)));
+    }
+    text
+}
+
+fn rows_of(all: &ComparisonTable, rows: &[&Row], width: u16) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
-    table.set_header(["metric", "slice", "level", "change (interval)", "n", ""]);
-    for c in rows {
-        let gain = c.gain_interval();
-        let shown = match (gain.lower() > 0.0, gain.upper() < 0.0) {
-            (true, _) => "better",
-            (_, true) => "worse",
-            _ => "",
-        };
-        table.add_row([
-            c.metric.name.to_string(),
-            c.slice.to_string(),
-            levels(c),
-            change_with_interval(c),
-            c.clusters.to_string(),
-            shown.to_owned(),
-        ]);
+    let with_slices = rows.iter().any(|r| !r.comparison.slice.is_all());
+    let with_margin = rows.iter().any(|r| r.no_worse.is_some());
+    let mut header = vec!["metric"];
+    header.extend(with_slices.then_some("slice"));
+    header.extend(["level", "change (interval)", "n", ""]);
+    let count = header.len() - 2;
+    header.extend(with_margin.then_some("no worse?"));
+    table.set_header(header);
+    for row in rows {
+        let c = &row.comparison;
+        let mut cells = vec![c.metric.name.to_string()];
+        cells.extend(with_slices.then(|| c.slice.to_string()));
+        cells.extend([levels(c), change_with_interval(row), c.clusters.to_string(), word(all, row).to_owned()]);
+        if with_margin {
+            cells.push(row.no_worse.as_ref().map_or("", |claim| answer(claim.answer)).to_owned());
+        }
+        table.add_row(cells);
     }
-    if let Some(n) = table.column_mut(4) {
+    if let Some(n) = table.column_mut(count) {
         n.set_cell_alignment(CellAlignment::Right);
     }
     table
+}
+
+fn word(all: &ComparisonTable, row: &Row) -> &'static str {
+    let gain = row.comparison.gain_interval();
+    // The best of many looks better than it is, and a binary metric's interval and test are two methods: both must say so.
+    let holds = row.p_better_holm.is_none_or(|p| p <= all.alpha);
+    match (gain.lower() > 0.0, gain.upper() < 0.0) {
+        _ if row.look_here => "look here",
+        (true, _) if holds => "better",
+        (_, true) => "worse",
+        _ => "",
+    }
+}
+
+fn answer(answer: Answer) -> &'static str {
+    match answer {
+        Answer::Yes => "yes",
+        Answer::No => "no",
+        Answer::Unproven => "?",
+    }
+}
+
+/// What the table alone would hide: missing scores, margins, why an answer is no yes, what could not be compared.
+fn notes(all: &ComparisonTable, rows: &[&Row], name: &TargetName) -> Vec<String> {
+    let mut notes = Vec::new();
+    let mut margins = Vec::new();
+    // Metrics that lack the same cases, or a yes for the same reason, share a note.
+    let mut reasons: BTreeMap<(&str, &String), Vec<String>> = BTreeMap::new();
+    for row in rows {
+        let c = &row.comparison;
+        if let Some(claim) = &row.no_worse {
+            if c.slice.is_all() {
+                margins.push(format!("{} by {}", c.metric.name, Scale::of_change(&c.metric).exact(claim.margin)));
+            }
+            if let Some(why) = &claim.why {
+                reasons.entry((answer(claim.answer), why)).or_default().push(subject(c));
+            }
+        }
+        if c.slice.is_all() && (c.interval.level() - (1.0 - 2.0 * all.alpha)).abs() > 1e-9 {
+            notes.push(format!(
+                "{}: {} interval, since it is skewed",
+                c.metric.name,
+                number::confidence(c.interval.level())
+            ));
+        }
+        if c.slice.is_all() && !c.unscored.is_empty() {
+            let count = c.unscored.len();
+            let cases = if count == 1 { "1 case lacks".to_owned() } else { format!("{count} cases lack") };
+            notes.push(format!("{}: {cases} a score, or one side of it: {}", c.metric.name, named(&c.unscored)));
+        }
+    }
+    if !margins.is_empty() {
+        notes.push(format!("no worse? = the loss is proven to be below the margin: {}", margins.join(", ")));
+    }
+    notes.extend(reasons.into_iter().map(|((word, why), rows)| format!("{word} for {}: {why}", rows.join(", "))));
+    if rows.iter().any(|r| r.look_here) {
+        notes.push("look here = worse, at a false discovery rate of 10 % over slices and metrics".to_owned());
+    }
+    if all.candidates.len() > 1 && rows.iter().any(|r| r.p_better_holm.is_some() && word(all, r) == "better") {
+        notes
+            .push(format!("better = for {} candidates at once (Holm), where there is a p value", all.candidates.len()));
+    }
+    for gap in all.not_comparable.iter().filter(|g| g.candidate == *name) {
+        let slice = if gap.slice.is_all() { String::new() } else { format!(" on {}", gap.slice) };
+        notes.push(format!("{}{slice} cannot be compared: {}", gap.metric, gap.reason));
+    }
+    notes
+}
+
+fn subject(c: &Comparison) -> String {
+    if c.slice.is_all() { c.metric.name.to_string() } else { format!("{} on {}", c.metric.name, c.slice) }
+}
+
+fn named(cases: &[CaseId]) -> String {
+    let names: Vec<_> = cases.iter().take(NAMED).map(CaseId::as_str).collect();
+    let more = cases.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{more}", names.join(", "))
+}
+
+/// A note in lines of at most `width` characters, indented behind the first. A word that alone is longer is cut.
+fn wrapped(text: &str, width: usize) -> String {
+    const INDENT: &str = "  ";
+    let width = width.max(20);
+    let mut lines = vec![String::from(" ")];
+    for word in text.split(' ') {
+        let mut word: Vec<char> = word.chars().collect();
+        while let Some(line) = lines.last_mut() {
+            let used = line.chars().count();
+            if used + usize::from(!line.ends_with(' ')) + word.len() <= width {
+                if !line.ends_with(' ') {
+                    line.push(' ');
+                }
+                line.extend(word);
+                break;
+            }
+            if INDENT.len() + word.len() > width && line.trim().is_empty() {
+                let rest = word.split_off(width - used);
+                line.extend(std::mem::replace(&mut word, rest));
+            }
+            lines.push(INDENT.to_owned());
+        }
+    }
+    lines.join("\n")
 }
 
 /// `62.5 → 91.0 %`: the unit once.
@@ -54,9 +178,12 @@ fn levels(c: &Comparison) -> String {
     if c.metric.is_share() || c.metric.is_timing() { format!("{bare} → {to}") } else { format!("{from} → {to}") }
 }
 
-/// `+1.2 pp (−0.3 to +2.7 pp)`.
-fn change_with_interval(c: &Comparison) -> String {
+/// `+1.2 pp (−0.3 to +2.7 pp)`, with the digits that show on which side of no change and of the margin a limit lies.
+fn change_with_interval(row: &Row) -> String {
+    let c = &row.comparison;
     let scale = Scale::of_change(&c.metric);
-    let decimals = scale.decimals_against(c.change, &c.interval, &[0.0]);
+    let mut thresholds = vec![0.0];
+    thresholds.extend(row.no_worse.iter().flat_map(|claim| [claim.margin, -claim.margin]));
+    let decimals = scale.decimals_against(c.change, &c.interval, &thresholds);
     format!("{} ({})", scale.change(c.change, decimals), scale.changes(&c.interval, decimals))
 }

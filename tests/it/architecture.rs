@@ -13,7 +13,8 @@ const DOORS: [(&str, &[&str]); 12] = [
     ("score", &["types", "suite"]),
     ("store", &["types"]),
     ("run", &["types", "suite", "target", "store"]),
-    ("compare", &["types", "score", "stats"]),
+    // A table of scores is a file that a person wrote: its mistakes are told as the suite's are.
+    ("compare", &["types", "suite", "score", "stats"]),
     ("gate", &["types", "suite", "score", "stats", "compare"]),
     ("report", &["types", "score", "compare", "gate"]),
     ("cli", &["types", "suite", "target", "score", "store", "run", "compare", "gate", "report"]),

@@ -275,7 +275,7 @@ fn reports_and_comparisons_come_from_the_run_alone() {
     assert!(table.stdout.contains("prompt-tokens"), "{}", table.stdout);
     assert!(table.stdout.lines().all(|l| l.chars().count() <= 80), "{}", table.stdout);
     let json: Value = serde_json::from_str(&p.run(&["compare", "r", "--json"]).stdout).unwrap();
-    assert!(json.as_array().unwrap().iter().any(|c| c["metric"]["name"] == "tokens"));
+    assert!(json["comparisons"].as_array().unwrap().iter().any(|c| c["metric"]["name"] == "tokens"));
     let run = p.run(&["run", "suites/mini", "--run-dir", "r"]);
     assert_eq!(run.code, 2, "asking needs the checkpoint: {run:?}");
 }

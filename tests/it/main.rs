@@ -6,3 +6,4 @@ mod documents;
 mod flow;
 mod malformed;
 mod project;
+mod scores;

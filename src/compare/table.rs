@@ -1,0 +1,167 @@
+//! Every comparison of a set of candidates with a baseline, with what several of them at once ask for.
+
+use super::proof::{self, NoWorse};
+use super::{Comparison, NotComparable, compare};
+use crate::score::Sample;
+use crate::stats;
+use crate::types::{Metric, MetricName, SliceName, TargetName};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// The format of the table as JSON; `schemas/comparison.schema.json` describes it.
+pub const TABLE_FORMAT: &str = "goldgate.comparison/1";
+
+/// The false discovery rate of the list of slices to look at (statistics.md, section 7).
+const LOOK_HERE_RATE: f64 = 0.10;
+/// A slice with fewer independent cases is shown and not tested (statistics.md, section 7).
+const LOOK_HERE_CLUSTERS: usize = 20;
+
+/// What to compare.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// Every scored trial.
+    pub samples: &'a [Sample],
+    /// The metrics, in the order of the table.
+    pub metrics: &'a [Metric],
+    /// The slices, in the order of the table.
+    pub slices: &'a [SliceName],
+    /// Against whom.
+    pub baseline: &'a TargetName,
+    /// Who, in the order of the table.
+    pub candidates: &'a [TargetName],
+    /// The one-sided level.
+    pub alpha: f64,
+    /// The loss that would be borne, for the metrics that have a margin.
+    pub margins: &'a BTreeMap<MetricName, f64>,
+}
+
+/// One comparison and what follows from its neighbours in the table.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Row {
+    /// The comparison by itself.
+    #[serde(flatten)]
+    pub comparison: Comparison,
+    /// `p-better`, adjusted by Holm for the candidates compared on this metric and slice.
+    pub p_better_holm: Option<f64>,
+    /// For slices: the p value of "the candidate is worse", adjusted by Benjamini-Hochberg for the candidate's slices and metrics.
+    pub q_worse: Option<f64>,
+    /// Whether the slice belongs to the list of places to look at: at most a tenth of such a list is expected to be chance.
+    pub look_here: bool,
+    /// What the margin of this metric, if it has one, makes of the interval.
+    pub no_worse: Option<NoWorse>,
+}
+
+/// A metric that cannot be compared, though it was measured.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Gap {
+    /// The metric.
+    pub metric: MetricName,
+    /// The slice.
+    pub slice: SliceName,
+    /// The candidate.
+    pub candidate: TargetName,
+    /// Why, as a fragment.
+    pub reason: String,
+}
+
+/// All comparisons of some candidates with a baseline.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ComparisonTable {
+    /// Always [`TABLE_FORMAT`].
+    pub format: &'static str,
+    /// The one-sided level.
+    pub alpha: f64,
+    /// Against whom.
+    pub baseline: TargetName,
+    /// Who.
+    pub candidates: Vec<TargetName>,
+    /// By candidate, metric and slice.
+    pub comparisons: Vec<Row>,
+    /// What was measured and has no comparison.
+    pub not_comparable: Vec<Gap>,
+}
+
+/// Compares every candidate with the baseline on every metric and slice on which anything was measured.
+#[must_use]
+pub fn tabulate(request: Request<'_>) -> ComparisonTable {
+    let Request { samples, baseline, alpha, .. } = request;
+    let (mut rows, mut gaps) = (Vec::new(), Vec::new());
+    for candidate in request.candidates {
+        let first = rows.len();
+        for metric in request.metrics {
+            for slice in request.slices {
+                // A metric belongs to some slices only: where nothing was measured, nothing is missing.
+                if !samples.iter().any(|s| s.is_in(slice) && s.score(&metric.name).is_some()) {
+                    continue;
+                }
+                match compare(samples, metric, slice, baseline, candidate, alpha) {
+                    Ok(c) => rows.push(row(c, request)),
+                    Err(NotComparable { reason }) => gaps.push(Gap {
+                        metric: metric.name.clone(),
+                        slice: slice.clone(),
+                        candidate: candidate.clone(),
+                        reason,
+                    }),
+                }
+            }
+        }
+        mark_slices(&mut rows[first..], request);
+    }
+    adjust_for_candidates(&mut rows);
+    ComparisonTable {
+        format: TABLE_FORMAT,
+        alpha,
+        baseline: baseline.clone(),
+        candidates: request.candidates.to_vec(),
+        comparisons: rows,
+        not_comparable: gaps,
+    }
+}
+
+fn row(comparison: Comparison, request: Request<'_>) -> Row {
+    let margin = request.margins.get(&comparison.metric.name);
+    let no_worse = margin.map(|m| proof::no_worse(&comparison, *m, request.alpha));
+    Row { comparison, p_better_holm: None, q_worse: None, look_here: false, no_worse }
+}
+
+/// Fills in the false-discovery-rate list over one candidate's slices and metrics.
+fn mark_slices(rows: &mut [Row], request: Request<'_>) {
+    let (mut tested, mut p_values) = (Vec::new(), Vec::new());
+    for (i, Row { comparison: c, .. }) in rows.iter().enumerate() {
+        if c.slice.is_all() || c.clusters < LOOK_HERE_CLUSTERS {
+            continue;
+        }
+        // "The candidate is worse" is "the baseline is better": the same test with the roles turned.
+        let turned = compare(request.samples, &c.metric, &c.slice, &c.candidate, &c.baseline, request.alpha);
+        if let Some(p) = turned.ok().and_then(|t| t.p_better) {
+            tested.push(i);
+            p_values.push(p);
+        }
+    }
+    // Without a p value there is nothing to adjust, and a p value that is none is no reason to look.
+    let Ok(adjusted) = stats::benjamini_hochberg(&p_values) else { return };
+    for (i, q) in tested.into_iter().zip(adjusted) {
+        rows[i].q_worse = Some(q);
+        rows[i].look_here = q <= LOOK_HERE_RATE;
+    }
+}
+
+/// Fills in Holm's adjustment over the candidates of each metric and slice.
+fn adjust_for_candidates(rows: &mut [Row]) {
+    let mut families: BTreeMap<(MetricName, SliceName), Vec<(usize, f64)>> = BTreeMap::new();
+    for (i, Row { comparison: c, .. }) in rows.iter().enumerate() {
+        if let Some(p) = c.p_better {
+            families.entry((c.metric.name.clone(), c.slice.clone())).or_default().push((i, p));
+        }
+    }
+    for family in families.into_values() {
+        let p_values: Vec<f64> = family.iter().map(|(_, p)| *p).collect();
+        let Ok(adjusted) = stats::holm(&p_values) else { continue };
+        for ((i, _), p) in family.into_iter().zip(adjusted) {
+            rows[i].p_better_holm = Some(p);
+        }
+    }
+}
