@@ -3,6 +3,8 @@
 mod events;
 mod execute;
 mod plan;
+#[cfg(test)]
+mod tests;
 
 pub use events::Event;
 pub use execute::{RunError, execute};

@@ -4,6 +4,8 @@ mod golden;
 mod journal;
 mod manifest;
 mod run_dir;
+#[cfg(test)]
+mod tests;
 
 pub use golden::{GoldenAnswer, GoldenChange, GoldenFile, GoldenTarget, diff_golden, to_lines};
 pub use journal::{JournalWriter, Record, TrialResult};

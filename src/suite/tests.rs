@@ -166,6 +166,64 @@ fn every_mistake_names_file_line_and_column() {
         ("cases.jsonl", twice, "cases.jsonl:3:7: the id `a` is already used at cases.jsonl:2"),
         ("cases.jsonl", CASES.replace("\"vars\"", "\"var\""), "cases.jsonl:1:29: unknown field `var`"),
         ("cases.jsonl", CASES.replace("\"classify\"", "\"classify\" \"x\""), "cases.jsonl:2:"),
+        (
+            "suite.toml",
+            SUITE
+                .replace("[prompt.short]", "[prompt]")
+                .replace("system = \"prompts/system.j2\"\nuser = \"prompts/user.j2\"\n", ""),
+            "suite.toml:7:1: a suite needs at least one `[prompt.NAME]`",
+        ),
+        (
+            "suite.toml",
+            format!("{SUITE}[[scorer]]\nmetric = \"refusal\"\nkind = \"refusal\"\npatterns = [\"sorry\"]\n"),
+            "suite.toml:26:8: this scorer of `refusal` applies to no case",
+        ),
+        (
+            "suite.toml",
+            format!("{SUITE}[[scorer]]\nmetric = \"accuracy\"\nkind = \"exact\"\non = [\"classify\"]\n"),
+            "cases.jsonl:2:18: two scorers of the metric `accuracy` apply to this case",
+        ),
+        (
+            "suite.toml",
+            format!("{SUITE}[[scorer]]\nmetric = \"accuracy\"\nkind = \"leak\"\ncanaries = [\"x\"]\n"),
+            "suite.toml:25:10: the metric `accuracy` is of another kind in an earlier scorer; \
+             help: give this scorer a metric of its own",
+        ),
+        (
+            "suite.toml",
+            SUITE.replace("kind = \"tone\"\n", "kind = \"tone\"\npart = \"half\"\n"),
+            "suite.toml:19:8: `part` is `all` or `share`, not `half`",
+        ),
+        (
+            "suite.toml",
+            SUITE[..SUITE.find("[[scorer.check]]").unwrap()].to_owned(),
+            "suite.toml:18:8: a scorer of the kind `tone` needs at least one `[[scorer.check]]`",
+        ),
+        (
+            "suite.toml",
+            format!("{SUITE}[[scorer]]\nmetric = \"leak\"\nkind = \"leak\"\ncanaries = [\"x\", \" \"]\n"),
+            "suite.toml:27:18: an empty canary stands in every answer",
+        ),
+        (
+            "cases.jsonl",
+            CASES.replace("\"talk\"", "\"all\""),
+            "cases.jsonl:1:18: `all` is the slice of every case and no task",
+        ),
+        (
+            "cases.jsonl",
+            CASES.replace("broken", &"x".repeat(1 << 20)),
+            "cases.jsonl:2:1: the line is longer than 1048576 bytes",
+        ),
+        (
+            "cases.jsonl",
+            CASES.replace("repair", " "),
+            "cases.jsonl:2:60: the scorer of `accuracy` needs `answer` here, and not an empty one",
+        ),
+        (
+            "cases.jsonl",
+            CASES.replace("repair", "?!"),
+            "cases.jsonl:2:60: the scorer of `accuracy` needs `answer` here, and not an empty one",
+        ),
         ("cases.jsonl", String::from("\n"), "suite.toml:4:9: the suite has no case"),
         (
             "prompts/user.j2",
@@ -194,6 +252,16 @@ fn every_mistake_names_file_line_and_column() {
         })
         .collect();
     assert!(misses.is_empty(), "{}", misses.join("\n"));
+}
+
+#[test]
+fn a_blank_answer_is_none_to_an_exact_scorer_either() {
+    let exact = SUITE.replace("\"normalised\"", "\"exact\"");
+    let blank = CASES.replace("repair", "\\t ");
+    let got = refused(folder(&[("suite.toml", &exact), ("cases.jsonl", &blank)]).path());
+    assert_eq!(got, "cases.jsonl:2:60: the scorer of `accuracy` needs `answer` here, and not an empty one");
+    Suite::load(folder(&[("suite.toml", &exact), ("cases.jsonl", &CASES.replace("repair", "?!"))]).path())
+        .expect("punctuation is an answer where it is compared");
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! A model that one can ask, and its providers. The rest of the program sees the [`Target`] trait only.
 
 mod local;
+#[cfg(test)]
+mod tests;
 
 pub use local::{LocalError, LocalModels, LocalSpec};
 
