@@ -11,6 +11,9 @@ use std::fs::{self, File, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+/// The seal that this program reads and writes.
+const SEAL_FORMAT: &str = "goldgate.seal/1";
+
 /// The files of a run directory.
 #[derive(Clone, Debug)]
 pub struct RunDir {
@@ -120,6 +123,7 @@ impl RunDir {
             return Err(StoreError::NoRun { path: shown });
         }
         let manifest = self.manifest()?;
+        self.refuse_leftovers()?;
         let path = self.file("journal.jsonl");
         let (records, _) = journal::read(&path)?;
         if !self.file("seal.json").is_file() {
@@ -132,6 +136,11 @@ impl RunDir {
             });
         }
         let seal: Seal = self.read_json("seal.json")?;
+        if seal.format != SEAL_FORMAT {
+            let path = self.file("seal.json").display().to_string();
+            let reason = format!("this program reads `{SEAL_FORMAT}`");
+            return Err(StoreError::Corrupt { path, what: "`format`".to_owned(), reason });
+        }
         let journal_digest = self.digest_of("journal.jsonl")?;
         for (what, file, sealed, now) in [
             ("the seal", "journal.jsonl", seal.journal, journal_digest),
@@ -156,8 +165,12 @@ impl RunDir {
     /// give old answers a new policy or a new seal.
     fn refuse_leftovers(&self) -> Result<(), StoreError> {
         let there = |name: &str| self.file(name).exists();
-        let (left, gone) = if !there("run.json") && (there("journal.jsonl") || there("seal.json")) {
+        let (left, gone) = if !there("run.json") && there("journal.jsonl") {
             ("journal.jsonl", "run.json")
+        } else if !there("run.json") && there("seal.json") {
+            ("seal.json", "run.json")
+        } else if there("seal.json") && !there("journal.jsonl") {
+            ("seal.json", "journal.jsonl")
         } else if !there("seal.json") && there("verdict.json") {
             ("verdict.json", "seal.json")
         } else {
@@ -238,7 +251,7 @@ impl OpenRun {
             return Ok(());
         }
         let seal = Seal {
-            format: "goldgate.seal/1".to_owned(),
+            format: SEAL_FORMAT.to_owned(),
             records,
             journal: self.dir.digest_of("journal.jsonl")?,
             manifest: self.dir.digest_of("run.json")?,

@@ -140,7 +140,14 @@ fn a_damaged_run_is_refused() {
         assert_eq!(out.code, 5, "{what}: {out:?}");
         assert!(out.stderr.contains("r/journal.jsonl"), "{what}: {}", out.stderr);
     }
+    fs::remove_file(p.path("r/journal.jsonl")).unwrap();
+    let gone = p.run(&["gate", "r"]);
+    assert_eq!(gone.code, 5, "{gone:?}");
+    assert!(gone.stderr.contains("it is gone, and `seal.json` is still there"), "{}", gone.stderr);
     p.write("r/journal.jsonl", &journal);
+    p.edit("r/seal.json", "goldgate.seal/1", "goldgate.seal/9");
+    assert_eq!(p.run(&["gate", "r"]).code, 5, "a seal of another format is not this program's to read");
+    p.edit("r/seal.json", "goldgate.seal/9", "goldgate.seal/1");
     assert_eq!(p.run(&["gate", "r"]).code, 0);
 }
 
