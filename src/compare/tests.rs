@@ -164,3 +164,22 @@ fn the_p_value_of_a_bounded_score_says_what_its_interval_says() {
     }
     assert!(said.contains(&true) && said.contains(&false), "{said:?}");
 }
+
+#[test]
+fn a_failing_baseline_is_missing_evidence_and_a_failing_candidate_a_loss() {
+    let failed = |who: &str| {
+        let mut samples = paired(&[(1.0, 1.0); 20], 1);
+        let mut pair = [sample(90, 90, "base", Some(1.0)), sample(90, 90, "cand", Some(1.0))];
+        for s in pair.iter_mut().filter(|s| s.target == target(who)) {
+            s.outcome = Outcome::Failed;
+            s.scores[0].value = Some(0.0);
+        }
+        samples.extend(pair);
+        run(&samples, MetricKind::Binary).unwrap()
+    };
+    let by_baseline = failed("base");
+    assert_eq!((by_baseline.pairs, by_baseline.unscored.len()), (20, 1), "no gain for the candidate");
+    assert_eq!(by_baseline.flips, Some(Flips { gained: 0, lost: 0 }));
+    let by_candidate = failed("cand");
+    assert_eq!(by_candidate.flips, Some(Flips { gained: 0, lost: 1 }));
+}

@@ -133,6 +133,20 @@ fn too_few_cases_prove_nothing_and_the_need_is_stated() {
 }
 
 #[test]
+fn a_handful_of_cases_supports_no_claim_however_clean() {
+    let samples: Vec<Sample> = (0..9)
+        .flat_map(|i| {
+            let base = sample(i, "base", [Some(0.0), Some(0.0), Some(1.0)]);
+            [base, sample(i, "cand", [Some(1.0), Some(0.0), Some(1.0)])]
+        })
+        .collect();
+    let v = verdict(&samples, 9);
+    assert_eq!(v.findings()[0].status, Status::Unproven, "all nine were gained");
+    assert!(v.findings()[0].sentence.contains("9 independent cases are too few"), "{}", v.findings()[0].sentence);
+    assert_eq!(v.decision(), Decision::Undecided);
+}
+
+#[test]
 fn equal_models_are_not_superior() {
     let samples: Vec<_> = good(100).into_iter().filter(|s| s.target == name("base")).collect();
     let twin = samples.iter().cloned().map(|mut s| {

@@ -168,6 +168,33 @@ fn evidence_that_was_taken_away_is_not_made_again() {
 }
 
 #[test]
+fn a_run_holds_every_planned_trial_once_even_under_a_fitting_seal() {
+    let p = Project::new();
+    p.run(&GATE);
+    let journal = p.read("r/journal.jsonl");
+    // One case is left out and another stands in its place: the count fits, and somebody made the seal fit too.
+    let other = lines(&journal).into_iter().find(|r| r["case"] == "c06" && r["target"] == "cand").unwrap();
+    let forged: String = lines(&journal)
+        .into_iter()
+        .map(|mut r| {
+            if r["case"] == "c05" && r["target"] == "cand" {
+                let seq = r["seq"].clone();
+                r = other.clone();
+                r["seq"] = seq;
+                r["repeat"] = Value::from(1);
+            }
+            format!("{r}\n")
+        })
+        .collect();
+    p.write("r/journal.jsonl", &forged);
+    let digest = |text: &str| goldgate::types::Digest::of(text.as_bytes()).to_string();
+    p.edit("r/seal.json", &digest(&journal), &digest(&forged));
+    let out = p.run(&["gate", "r"]);
+    assert_eq!(out.code, 5, "{out:?}");
+    assert!(out.stderr.contains("is no trial of this run, or stands twice"), "{}", out.stderr);
+}
+
+#[test]
 fn times_of_a_shared_batch_prove_nothing() {
     let p = Project::new();
     p.write(
