@@ -12,11 +12,14 @@ use samples::{ALPHA, compared, judged, metric, non_inferior, paired, sample, tar
 
 const KINDS: [MetricKind; 5] =
     [MetricKind::Binary, MetricKind::Bounded, MetricKind::Event, MetricKind::Duration, MetricKind::Count];
+const SHARES: [MetricKind; 3] = [MetricKind::Binary, MetricKind::Bounded, MetricKind::Event];
 
 /// A kind, and values of baseline and candidate that it can have.
-fn data(cases: std::ops::Range<usize>) -> impl Strategy<Value = (MetricKind, Vec<(f64, f64)>)> {
-    (0..KINDS.len(), proptest::collection::vec((0..=8u8, 0..=8u8), cases)).prop_map(|(kind, raw)| {
-        let kind = KINDS[kind];
+fn data(
+    kinds: &'static [MetricKind],
+    cases: std::ops::Range<usize>,
+) -> impl Strategy<Value = (MetricKind, Vec<(f64, f64)>)> {
+    (prop::sample::select(kinds), proptest::collection::vec((0..=8u8, 0..=8u8), cases)).prop_map(|(kind, raw)| {
         let value = |x: u8| match kind {
             // Five right of nine, with ties enough.
             MetricKind::Binary | MetricKind::Event => f64::from(u8::from(x < 5)),
@@ -63,7 +66,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn swapping_roles_mirrors_intervals_and_findings((kind, values) in data(2..60), size in 1..4usize, margin in 0.01..0.5f64) {
+    fn swapping_roles_mirrors_intervals_and_findings((kind, values) in data(&KINDS, 2..60), size in 1..4usize, margin in 0.01..0.5f64) {
         let own = paired(&values, size);
         let turned = swapped(&own);
         match (compared(&own, kind), compared(&turned, kind)) {
@@ -93,7 +96,7 @@ proptest! {
     }
 
     #[test]
-    fn neither_the_order_nor_the_names_of_cases_matter((kind, values) in data(2..50), size in 1..4usize, seed: u64) {
+    fn neither_the_order_nor_the_names_of_cases_matter((kind, values) in data(&KINDS, 2..50), size in 1..4usize, seed: u64) {
         let own = paired(&values, size);
         let mut shuffled = own.clone();
         SplitMix64::new(seed).shuffle(&mut shuffled);
@@ -115,8 +118,10 @@ proptest! {
         prop_assert_eq!(judged(&own, kind, &rule), judged(&shuffled, kind, &rule));
     }
 
+    /// As further cases of the same cluster. (Asked again as a repeat, a binary case goes over to another method, Gaffke's bound on case
+    /// means, whose interval at a handful of clusters can be the narrower one.)
     #[test]
-    fn asking_every_question_again_in_its_cluster_is_no_new_evidence((kind, values) in data(3..40), size in 1..5usize, copies in 2..4usize) {
+    fn asking_every_question_again_in_its_cluster_is_no_new_evidence((kind, values) in data(&KINDS, 3..40), size in 1..5usize, copies in 2..4usize) {
         let own = paired(&values, size);
         let more: Vec<Sample> = (0..copies)
             .flat_map(|k| own.iter().map(move |s| (k, s)))
@@ -135,7 +140,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_no_number_is_no_verdict((kind, values) in data(10..80), at: prop::sample::Index, bad in prop::sample::select(vec![f64::NAN, f64::INFINITY, f64::NEG_INFINITY])) {
+    fn what_is_no_number_is_no_verdict((kind, values) in data(&KINDS, 10..80), at: prop::sample::Index, bad in prop::sample::select(vec![f64::NAN, f64::INFINITY, f64::NEG_INFINITY])) {
         let mut samples = paired(&values, 1);
         let at = at.index(samples.len());
         samples[at].scores[0].value = Some(bad);
@@ -153,7 +158,7 @@ proptest! {
     }
 
     #[test]
-    fn a_larger_margin_never_takes_a_met_criterion_away((kind, values) in data(2..80), size in 1..3usize, a in 0.001..0.5f64, b in 0.001..0.5f64) {
+    fn a_larger_margin_never_takes_a_met_criterion_away((kind, values) in data(&KINDS, 2..80), size in 1..3usize, a in 0.001..0.5f64, b in 0.001..0.5f64) {
         let samples = paired(&values, size);
         let (small, large) = (a.min(b), a.max(b));
         for rule in [non_inferior, equivalent] {
@@ -172,8 +177,7 @@ proptest! {
     /// Of independent cases: the clustered Tango interval is not monotone, since its 20th discordant cluster takes a floor away that
     /// supposes correlation. And from ten cases on, so that the new one does not lift a suite over the least number of cases.
     #[test]
-    fn a_new_worst_case_never_helps((kind, values) in data(60..120), margin in 0.05..0.5f64) {
-        prop_assume!(metric(kind).is_share());
+    fn a_new_worst_case_never_helps((kind, values) in data(&SHARES, 60..120), margin in 0.05..0.5f64) {
         let own = paired(&values, 1);
         let (best, worst) = if metric(kind).direction == Direction::Higher { (1.0, 0.0) } else { (0.0, 1.0) };
         let mut more = own.clone();
@@ -188,8 +192,7 @@ proptest! {
     }
 
     #[test]
-    fn an_answer_turned_to_the_worst_never_helps((kind, values) in data(10..80), at: prop::sample::Index, margin in 0.05..0.5f64) {
-        prop_assume!(metric(kind).is_share());
+    fn an_answer_turned_to_the_worst_never_helps((kind, values) in data(&SHARES, 10..80), at: prop::sample::Index, margin in 0.05..0.5f64) {
         let own = paired(&values, 1);
         let mut worse = values.clone();
         worse[at.index(values.len())].1 = if metric(kind).direction == Direction::Higher { 0.0 } else { 1.0 };
