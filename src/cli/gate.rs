@@ -50,8 +50,9 @@ impl Gate {
     }
 }
 
-/// The policy of a run: the one named, or the file that it was asked under.
+/// The policy of a run: the one named, or the file that it was asked under. A calibration has none, and takes none.
 pub fn policy_of(run: &SealedRun, named: Option<&Path>) -> Result<Policy, CliError> {
+    pipeline::refuse_calibration(run)?;
     let path = match (named, &run.manifest.policy) {
         (Some(p), _) => p.to_owned(),
         (None, Some(p)) => PathBuf::from(&p.path),

@@ -1,5 +1,6 @@
 //! The command line: the only room that knows clap, indicatif and the terminal. One file per command.
 
+mod calibrate_noise;
 mod compare;
 mod config;
 mod error;
@@ -58,6 +59,8 @@ enum Command {
     Gate(gate::Gate),
     /// Ask a suite of the targets and record the answers
     Run(run::Run),
+    /// Ask one target several times: how far its scores move when nothing has changed
+    Calibrate(calibrate_noise::Calibrate),
     /// Compare the targets of a run, with intervals and without a policy
     Compare(compare::Compare),
     /// Write the reports of a run again
@@ -86,6 +89,7 @@ pub fn run() -> ExitCode {
     let done = match &cli.command {
         Command::Gate(c) => c.run(config, &terminal),
         Command::Run(c) => c.run(config, &terminal),
+        Command::Calibrate(c) => c.run(config, &terminal),
         Command::Compare(c) => c.run(&terminal),
         Command::Report(c) => c.run(&terminal),
         Command::Validate(c) => c.run(config, &terminal),

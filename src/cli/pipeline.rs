@@ -6,7 +6,9 @@ use super::progress::Progress;
 use crate::gate::{self, Asked, Policy, Verdict};
 use crate::run::{self, Arm, Plan};
 use crate::score::{self, Sample};
-use crate::store::{ArmRef, GoldenAnswer, Manifest, PolicyRef, RUN_FORMAT, RunDir, SealedRun, SuiteRef, TrialResult};
+use crate::store::{
+    ArmRef, GoldenAnswer, Manifest, PolicyRef, Purpose, RUN_FORMAT, RunDir, SealedRun, SuiteRef, TrialResult,
+};
 use crate::suite::{Suite, read_text};
 use crate::target::{LocalModels, LocalSpec, Target};
 use crate::types::{Metric, Outcome, TargetName, Untrusted};
@@ -63,7 +65,27 @@ pub fn ask(
     progress: &mut Progress,
 ) -> Result<SealedRun, CliError> {
     let roles = roles(loaded, config, options.candidates)?;
-    let targets = load_targets(config, &roles, progress)?;
+    ask_roles(loaded, config, &roles, Purpose::Judgement, options, progress)
+}
+
+/// Asks whoever is named, as (name in the run, target), the first in the baseline's place.
+///
+/// A calibration pins no policy, so that no gate can promote anything from it.
+///
+/// # Errors
+/// As [`ask`], and when a target uses a prompt variant that the suite does not have.
+pub fn ask_roles(
+    loaded: &Loaded,
+    config: &Config,
+    roles: &[(TargetName, TargetName)],
+    purpose: Purpose,
+    options: RunOptions<'_>,
+    progress: &mut Progress,
+) -> Result<SealedRun, CliError> {
+    for (_, target) in roles {
+        check_variant(loaded, config, target)?;
+    }
+    let targets = load_targets(config, roles, progress)?;
     let mut arms = Vec::new();
     let mut refs = Vec::new();
     for ((name, target), asked) in roles.iter().zip(&targets) {
@@ -80,7 +102,7 @@ pub fn ask(
         });
     }
     let plan = Plan::new(&loaded.suite, arms, options.seed);
-    let manifest = manifest(loaded, refs, &options, plan.trials.len());
+    let manifest = manifest(loaded, refs, purpose, &options, plan.trials.len());
     let dir = RunDir::new(options.run_dir.unwrap_or_else(|| default_dir(&manifest)));
     let mut open = dir.open(manifest)?;
     // Said before the first question, so that whoever interrupts the run knows where it lies.
@@ -123,17 +145,22 @@ pub fn roles(
         roles.push((name, candidate.clone()));
     }
     for (_, target) in &roles {
-        let prompt = &config.target(target)?.prompt;
-        if !loaded.suite.has_variant(prompt) {
-            let known: Vec<_> = loaded.suite.variants().map(|v| format!("`{v}`")).collect();
-            return Err(CliError::Usage(format!(
-                "target `{target}` uses the prompt variant `{prompt}`, and the suite `{}` has {}",
-                loaded.suite.name(),
-                known.join(", ")
-            )));
-        }
+        check_variant(loaded, config, target)?;
     }
     Ok(roles)
+}
+
+fn check_variant(loaded: &Loaded, config: &Config, target: &TargetName) -> Result<(), CliError> {
+    let prompt = &config.target(target)?.prompt;
+    if loaded.suite.has_variant(prompt) {
+        return Ok(());
+    }
+    let known: Vec<_> = loaded.suite.variants().map(|v| format!("`{v}`")).collect();
+    Err(CliError::Usage(format!(
+        "target `{target}` uses the prompt variant `{prompt}`, and the suite `{}` has {}",
+        loaded.suite.name(),
+        known.join(", ")
+    )))
 }
 
 fn load_targets(
@@ -153,8 +180,14 @@ fn load_targets(
     Ok(LocalModels::load(&specs)?)
 }
 
-fn manifest(loaded: &Loaded, arms: Vec<ArmRef>, options: &RunOptions<'_>, trials: usize) -> Manifest {
+fn manifest(loaded: &Loaded, arms: Vec<ArmRef>, purpose: Purpose, options: &RunOptions<'_>, trials: usize) -> Manifest {
+    let policy = PolicyRef {
+        path: loaded.policy_path.display().to_string(),
+        name: loaded.policy.name().clone(),
+        digest: loaded.policy.digest(),
+    };
     Manifest {
+        purpose,
         format: RUN_FORMAT.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
@@ -164,11 +197,7 @@ fn manifest(loaded: &Loaded, arms: Vec<ArmRef>, options: &RunOptions<'_>, trials
             version: loaded.suite.version().to_owned(),
             digest: loaded.suite.digest(),
         },
-        policy: Some(PolicyRef {
-            path: loaded.policy_path.display().to_string(),
-            name: loaded.policy.name().clone(),
-            digest: loaded.policy.digest(),
-        }),
+        policy: (purpose == Purpose::Judgement).then_some(policy),
         seed: options.seed,
         concurrency: options.concurrency,
         arms,
@@ -184,6 +213,21 @@ fn default_dir(manifest: &Manifest) -> PathBuf {
         Path::new("reports").join(format!("{}-{stamp}{suffix}", manifest.suite.name))
     };
     (0..).map(name).find(|p| !p.exists()).unwrap_or_else(|| name(0))
+}
+
+/// Refuses a calibration where a run of candidates is needed.
+///
+/// # Errors
+/// When the run asked one target several times.
+pub fn refuse_calibration(run: &SealedRun) -> Result<(), CliError> {
+    if run.manifest.purpose != Purpose::Calibration {
+        return Ok(());
+    }
+    Err(CliError::Usage(format!(
+        "`{}` holds a calibration: one target asked several times, which promotes nobody; see its noise.json, and ask candidates with \
+         `goldgate gate SUITE`",
+        run.dir.path().display()
+    )))
 }
 
 /// Finds the suite of a sealed run again and checks that it still is what was asked.

@@ -43,11 +43,11 @@ pub struct RunArgs {
     pub concurrency: Option<usize>,
 }
 
-fn target_name(text: &str) -> Result<TargetName, String> {
+pub(super) fn target_name(text: &str) -> Result<TargetName, String> {
     TargetName::new(text).map_err(|e| e.to_string())
 }
 
-fn in_flight(text: &str) -> Result<usize, String> {
+pub(super) fn in_flight(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(n @ 1..=4096) => Ok(n),
         _ => Err("write a number from 1 to 4096".to_owned()),

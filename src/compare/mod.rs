@@ -4,6 +4,7 @@
 
 mod alone;
 mod comparison;
+mod noise;
 mod paired;
 mod pairs;
 mod proof;
@@ -14,6 +15,7 @@ mod tests;
 
 pub use alone::measure;
 pub use comparison::{Comparison, Estimand, Flips, Measurement, Method};
+pub use noise::{CaseNoise, MetricNoise, case_noise, metric_noise};
 pub use paired::{NotComparable, compare};
 pub use proof::{Answer, NoWorse, no_worse, too_few, too_small, unscored};
 pub use scores::{Form, Scores};

@@ -2,6 +2,7 @@
 
 mod fit;
 mod judge;
+mod noise;
 mod policy;
 mod sentence;
 #[cfg(test)]
@@ -10,5 +11,6 @@ mod verdict;
 
 pub use fit::check_fit;
 pub use judge::{Asked, judge};
+pub use noise::{CriterionNoise, Decisions, NoFloor, Noise, Repeated, noise};
 pub use policy::{Criterion, Policy, Rule};
 pub use verdict::{Decision, Evidence, Finding, Status, Verdict};

@@ -135,7 +135,7 @@ fn subject(c: &Comparison) -> String {
     if c.slice.is_all() { c.metric.name.to_string() } else { format!("{} on {}", c.metric.name, c.slice) }
 }
 
-fn named(cases: &[CaseId]) -> String {
+pub(super) fn named(cases: &[CaseId]) -> String {
     let names: Vec<_> = cases.iter().take(NAMED).map(CaseId::as_str).collect();
     let more = cases.len().saturating_sub(NAMED);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
@@ -143,7 +143,7 @@ fn named(cases: &[CaseId]) -> String {
 }
 
 /// A note in lines of at most `width` characters, indented behind the first. A word that alone is longer is cut.
-fn wrapped(text: &str, width: usize) -> String {
+pub(super) fn wrapped(text: &str, width: usize) -> String {
     const INDENT: &str = "  ";
     let width = width.max(20);
     let mut lines = vec![String::from(" ")];

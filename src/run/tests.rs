@@ -184,6 +184,7 @@ fn open(folder: &Path, suite: &Suite, plan: &Plan) -> OpenRun {
     let manifest = Manifest {
         format: RUN_FORMAT.to_owned(),
         version: "0".to_owned(),
+        purpose: crate::store::Purpose::Judgement,
         started: "2026-01-01T00:00:00Z".to_owned(),
         suite: SuiteRef {
             path: "desk".to_owned(),

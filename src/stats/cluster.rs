@@ -175,7 +175,7 @@ pub struct ClusteredTango {
     pub v_iid: f64,
     /// Kish's effective cluster size, `sum n_g^2 / N`.
     pub kish_size: f64,
-    /// The design effect used, floor included; at least 1.
+    /// The design effect used, floors included; at least 1.
     pub design_effect: f64,
     /// Whether the floor for few discordant clusters decided the design effect.
     pub floored: bool,
@@ -215,6 +215,10 @@ impl ClusteredTango {
 /// fewer than 20 clusters are discordant it is at least `1 + 0.3 (Kish size - 1)`: what protects suites in which nothing
 /// bad has been seen yet. Below 10 clusters a claim of non-inferiority is not to be made; that rule is the caller's.
 ///
+/// Where no discordant cluster holds fewer than `k` discordant pairs, the pairs cannot be told from `k` copies of fewer: the
+/// design effect is then at least `k` (at most Kish's size), and the floor `k (1 + 0.3 (Kish size / k - 1))`. Counting every
+/// pair again so changes neither interval nor test, and a design effect is never smaller than without this rule.
+///
 /// Source: the idea of Rao & Scott 1992, Biometrics 48:577, applied to Tango's score interval.
 ///
 /// # Errors
@@ -242,8 +246,11 @@ pub fn tango_clustered(clusters: &[ClusterCounts]) -> Result<ClusteredTango> {
     let kish = sizes.iter().map(|s| s * s).sum::<f64>() / n;
     let discordant = clusters.iter().filter(|c| c.gained > 0 || c.lost > 0).count();
     let observed = if v_iid > 0.0 { r.cr2 / v_iid } else { kish };
-    let floor = if discordant < DISCORDANT_CLUSTERS { 1.0 + FLOOR_CORRELATION * (kish - 1.0) } else { 1.0 };
-    let design_effect = finite("design effect", observed.max(floor).max(1.0))?;
+    let together = clusters.iter().map(|c| c.gained.saturating_add(c.lost)).filter(|d| *d > 0).min().unwrap_or(1);
+    let copies = (together as f64).min(kish);
+    let few = discordant < DISCORDANT_CLUSTERS;
+    let floor = copies + if few { FLOOR_CORRELATION * (kish - copies) } else { 0.0 };
+    let design_effect = finite("design effect", observed.max(floor))?;
     Ok(ClusteredTango {
         clusters: clusters.len(),
         discordant_clusters: discordant,
@@ -253,7 +260,7 @@ pub fn tango_clustered(clusters: &[ClusterCounts]) -> Result<ClusteredTango> {
         v_iid,
         kish_size: kish,
         design_effect,
-        floored: floor > 1.0 && floor > observed,
+        floored: few && floor > 1.0 && floor > observed,
         n_effective: n / design_effect,
         df: r.df,
         gained: b / design_effect,
@@ -315,6 +322,24 @@ mod tests {
         assert!(tango_clustered(&[ClusterCounts { gained: 3, lost: 3, pairs: 5 }; 2]).is_err());
         assert!(tango_clustered(&[ClusterCounts { gained: 0, lost: 0, pairs: 0 }; 2]).is_err());
         assert!(tango_clustered(&[]).is_err());
+    }
+
+    #[test]
+    fn copies_of_every_pair_leave_the_interval_where_it_is() {
+        // Few discordant clusters, so that the floor decides; and gains that cancel losses, so that less than 1 was observed.
+        let few =
+            |k: u64| (0..40).map(move |i| (k * u64::from(i < 3), k * u64::from(i == 5), 4 * k)).collect::<Vec<_>>();
+        let cancelling = |k: u64| (0..40).map(move |i: u64| (k * (i % 2), k * (i % 2), 4 * k)).collect();
+        for design in [&few as &dyn Fn(u64) -> Vec<(u64, u64, u64)>, &cancelling] {
+            let of = |k| {
+                let counts = |(gained, lost, pairs)| ClusterCounts { gained, lost, pairs };
+                tango_clustered(&design(k).into_iter().map(counts).collect::<Vec<_>>()).unwrap()
+            };
+            let (once, thrice) = (of(1), of(3));
+            assert!((thrice.n_effective - once.n_effective).abs() < 1e-9, "{once:?} {thrice:?}");
+            let (once, thrice) = (once.interval(0.9).unwrap(), thrice.interval(0.9).unwrap());
+            assert!((once.lower() - thrice.lower()).abs() < 1e-9 && (once.upper() - thrice.upper()).abs() < 1e-9);
+        }
     }
 
     #[test]

@@ -136,6 +136,20 @@ pub fn sign_flip_random(d: &[f64], patterns: usize, seed: u64) -> Result<SignFli
 
 /// The sign-flip test: exact up to 40 differences, else with `patterns` random flips.
 ///
+/// ```
+/// use goldgate::stats::sign_flip;
+/// assert!(sign_flip(&[0.1, 0.2, 0.3, 0.4, 0.5], 9_999, 1)?.p_greater < 0.05);
+/// # Ok::<(), goldgate::stats::StatsError>(())
+/// ```
+///
+/// There is no margin to test against, so that non-inferiority by this test cannot be written:
+///
+/// ```compile_fail
+/// use goldgate::stats::sign_flip;
+/// assert!(sign_flip(&[0.1, 0.2, 0.3, 0.4, 0.5], 9_999, 1, -0.05)?.p_greater < 0.05);
+/// # Ok::<(), goldgate::stats::StatsError>(())
+/// ```
+///
 /// # Errors
 /// When the sample is empty, a difference is NaN or infinite, or random patterns are needed and there are none.
 pub fn sign_flip(d: &[f64], patterns: usize, seed: u64) -> Result<SignFlip> {

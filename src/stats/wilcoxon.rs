@@ -133,6 +133,20 @@ pub fn wilcoxon_normal(d: &[f64], zeros: Zeros, correction: bool) -> Result<Sign
 
 /// The signed-rank test as it should be run: exact up to 200 differences that are not 0, else normal without correction.
 ///
+/// ```
+/// use goldgate::stats::{Zeros, wilcoxon};
+/// assert!(wilcoxon(&[0.1, 0.2, 0.3, 0.4, 0.5], Zeros::Pratt)?.p_greater < 0.05);
+/// # Ok::<(), goldgate::stats::StatsError>(())
+/// ```
+///
+/// There is no margin to test against, so that non-inferiority by this test cannot be written:
+///
+/// ```compile_fail
+/// use goldgate::stats::{Zeros, wilcoxon};
+/// assert!(wilcoxon(&[0.1, 0.2, 0.3, 0.4, 0.5], Zeros::Pratt, -0.05)?.p_greater < 0.05);
+/// # Ok::<(), goldgate::stats::StatsError>(())
+/// ```
+///
 /// # Errors
 /// When the sample is empty, or a difference is NaN or infinite.
 pub fn wilcoxon(d: &[f64], zeros: Zeros) -> Result<SignedRank> {

@@ -6,6 +6,31 @@ use serde::{Deserialize, Serialize};
 /// The format that this program reads and writes.
 pub const RUN_FORMAT: &str = "goldgate.run/1";
 
+/// What a run was made for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Purpose {
+    /// Candidates against a baseline.
+    #[default]
+    Judgement,
+    /// One target several times: nothing can be promoted from it.
+    Calibration,
+}
+
+impl Purpose {
+    /// Runs that judge say nothing of it, so that their `run.json` is what it was before there were others.
+    fn is_judgement(&self) -> bool {
+        *self == Self::Judgement
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Judgement => "judgement",
+            Self::Calibration => "calibration",
+        }
+    }
+}
+
 /// What a run is made of.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -14,6 +39,9 @@ pub struct Manifest {
     pub format: String,
     /// The version of the program that began the run.
     pub version: String,
+    /// What it was made for.
+    #[serde(default, skip_serializing_if = "Purpose::is_judgement")]
+    pub purpose: Purpose,
     /// When it began, UTC, RFC 3339.
     pub started: String,
     /// The suite.
@@ -87,6 +115,11 @@ impl Manifest {
     /// The command that asks the same again.
     #[must_use]
     pub fn repeat_command(&self) -> String {
+        if let (Purpose::Calibration, Some(first)) = (self.purpose, self.arms.first()) {
+            let (suite, target, repeats) = (&self.suite.path, &first.target, self.arms.len());
+            let (seed, j) = (self.seed, self.concurrency);
+            return format!("goldgate calibrate {suite} --target {target} --repeats {repeats} --seed {seed} -j {j}");
+        }
         // A target that is a second asking of the baseline is named by the baseline on the command line.
         let candidates: String = self.arms.iter().skip(1).map(|a| format!(" --candidate {}", a.target)).collect();
         let policy = match &self.policy {
@@ -107,6 +140,7 @@ impl Manifest {
             }
         };
         differ("format", self.format.clone(), other.format.clone());
+        differ("purpose", self.purpose.word().to_owned(), other.purpose.word().to_owned());
         differ("suite", self.suite.name.to_string(), other.suite.name.to_string());
         differ("suite digest", self.suite.digest.to_string(), other.suite.digest.to_string());
         let policy = |m: &Self| m.policy.as_ref().map_or("none".to_owned(), |p| p.digest.to_string());

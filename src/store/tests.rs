@@ -45,6 +45,7 @@ fn manifest(trials: usize) -> Manifest {
     Manifest {
         format: RUN_FORMAT.to_owned(),
         version: "0.1.0".to_owned(),
+        purpose: Purpose::Judgement,
         started: "2026-01-01T00:00:00Z".to_owned(),
         suite: suite_ref(),
         policy: Some(PolicyRef {

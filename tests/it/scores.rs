@@ -331,7 +331,7 @@ fn a_systematic_mistake_is_counted_and_what_a_table_says_is_shown_inert() {
 }
 
 /// Every object of the output has exactly the keys that the schema gives it, and its words are those of the schema.
-fn check(root: &Value, schema: &Value, value: &Value, at: &str) {
+pub fn check(root: &Value, schema: &Value, value: &Value, at: &str) {
     if let Some(path) = schema["$ref"].as_str() {
         return check(root, root.pointer(&path[1..]).unwrap_or(&Value::Null), value, at);
     }

@@ -1,0 +1,146 @@
+//! `goldgate calibrate`: one target several times through the whole stack, to see how far its scores move when nothing has changed.
+
+use super::CliError;
+use super::config::Config;
+use super::output::Terminal;
+use super::pipeline::{self, Loaded, RunOptions};
+use super::progress::Progress;
+use super::run::{DEFAULT_CONCURRENCY, DEFAULT_SEED, in_flight, target_name};
+use crate::gate::{self, Noise, Repeated};
+use crate::report;
+use crate::store::{GoldenAnswer, Purpose, SealedRun};
+use crate::types::{CaseId, Digest, ExitCode, TargetName};
+use clap::Args;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// The format of `noise.json`; `schemas/noise.schema.json` describes it.
+const FORMAT: &str = "goldgate.noise/1";
+/// Repeats when no number is named (statistics.md, section 11).
+const DEFAULT_REPEATS: usize = 5;
+/// Every ordered pair of repeats is judged, so that their number costs its square.
+const MOST_REPEATS: usize = 50;
+
+/// Ask one target several times: how far its scores move when nothing has changed.
+#[derive(Args)]
+pub struct Calibrate {
+    /// The suite's folder
+    suite: PathBuf,
+    /// The target to ask [default: the policy's baseline]
+    #[arg(long, value_name = "NAME", value_parser = target_name)]
+    target: Option<TargetName>,
+    /// How often every case is asked, from 2 to 50
+    #[arg(long, value_name = "K", default_value_t = DEFAULT_REPEATS, value_parser = repeats)]
+    repeats: usize,
+    /// The policy to hold against the noise [default: policy.toml beside the suite]
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// Where the run lies; an unfinished calibration there goes on [default: a new folder under reports/]
+    #[arg(long, value_name = "DIR")]
+    run_dir: Option<PathBuf>,
+    /// The seed of the questions' order
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_SEED)]
+    seed: u64,
+    /// Questions in flight at once; above 1 a run is faster and its times prove nothing
+    #[arg(short = 'j', long, value_name = "N", default_value_t = DEFAULT_CONCURRENCY, value_parser = in_flight)]
+    concurrency: usize,
+    /// The noise as JSON, as in noise.json
+    #[arg(long)]
+    json: bool,
+}
+
+fn repeats(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(k @ 2..=MOST_REPEATS) => Ok(k),
+        _ => Err(format!("write a number from 2 to {MOST_REPEATS}: a difference needs two runs")),
+    }
+}
+
+/// `noise.json`: the noise, bound by digest to what it speaks of.
+#[derive(serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct NoiseFile<'a> {
+    format: &'static str,
+    version: &'static str,
+    journal: Digest,
+    target_digest: Digest,
+    #[serde(flatten)]
+    noise: &'a Noise,
+}
+
+impl Calibrate {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// Whatever stopped the run before its end.
+    pub fn run(&self, config: Option<&Path>, terminal: &Terminal) -> Result<ExitCode, CliError> {
+        let loaded = Loaded::new(&self.suite, self.policy.as_deref())?;
+        let config = Config::load(config, &self.suite)?;
+        let target = self.target.as_ref().unwrap_or(loaded.policy.baseline());
+        let roles = (1..=self.repeats)
+            .map(|k| TargetName::new(&format!("{target}-r{k}")).map(|name| (name, target.clone())))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|e| CliError::Usage(format!("the name of a repeat would be too long: {e}")))?;
+        let options = RunOptions {
+            candidates: &[],
+            run_dir: self.run_dir.clone(),
+            seed: self.seed,
+            concurrency: self.concurrency,
+        };
+        let mut progress = Progress::new(terminal.quiet);
+        let run = pipeline::ask_roles(&loaded, &config, &roles, Purpose::Calibration, options, &mut progress)?;
+        let (noise, results) = measure(&loaded, &run, target)?;
+        let digest = run.manifest.arms.first().map(|a| a.digest);
+        let file = NoiseFile {
+            format: FORMAT,
+            version: env!("CARGO_PKG_VERSION"),
+            journal: run.journal_digest,
+            target_digest: digest.ok_or_else(|| CliError::Usage("the run asked nobody".to_owned()))?,
+            noise: &noise,
+        };
+        let mut json = serde_json::to_string_pretty(&file).expect("plain data with text keys always serialises");
+        run.dir.write("results.jsonl", &crate::store::to_lines(&results))?;
+        json.push('\n');
+        let path = run.dir.write("noise.json", json.as_bytes())?;
+        if self.json {
+            terminal.say(json.trim_end());
+        } else {
+            terminal.say(&report::noise_table(&noise, terminal.columns()));
+            terminal.say(&format!("noise: {}", path.display()));
+        }
+        Ok(ExitCode::Promote)
+    }
+}
+
+fn measure(loaded: &Loaded, run: &SealedRun, target: &TargetName) -> Result<(Noise, Vec<GoldenAnswer>), CliError> {
+    let suite = &loaded.suite;
+    let samples = pipeline::score_all(run, suite)?;
+    let metrics = suite.metrics();
+    let results = pipeline::results(run, &samples, &metrics);
+    let names: Vec<TargetName> = run.manifest.arms.iter().map(|a| a.name.clone()).collect();
+    let noise = gate::noise(
+        &loaded.policy,
+        Repeated {
+            suite: suite.name(),
+            suite_digest: suite.digest(),
+            metrics: &metrics,
+            planned: suite.cases().len(),
+            target,
+            repeats: &names,
+            samples: &samples,
+            moved: &moved(&results),
+            concurrency: run.manifest.concurrency,
+        },
+    );
+    Ok((noise, results))
+}
+
+/// The cases whose answers are not the same in every repeat, in words and in how they ended.
+fn moved(results: &[GoldenAnswer]) -> Vec<CaseId> {
+    let mut first: BTreeMap<&CaseId, (&GoldenAnswer, bool)> = BTreeMap::new();
+    for answer in results {
+        let (one, differs) = first.entry(&answer.case).or_insert((answer, false));
+        *differs |= one.text != answer.text || one.outcome != answer.outcome;
+    }
+    first.into_iter().filter(|(_, (_, differs))| *differs).map(|(case, _)| case.clone()).collect()
+}
