@@ -4,6 +4,7 @@
 mod architecture;
 mod documents;
 mod flow;
+mod formats;
 mod malformed;
 mod project;
 mod scores;
