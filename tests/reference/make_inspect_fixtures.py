@@ -9,6 +9,8 @@ Run (nothing but the package is fetched):
     python3 -m venv venv && venv/bin/pip install inspect_ai==0.3.285
     venv/bin/python tests/reference/make_inspect_fixtures.py
 
+Times and the ids of messages are new in each run, and so are the figures of `total_time` in docs/compare.md; all else is the same.
+
 Sanitised afterwards, since it names the machine, its user or its folders, or would make the file ten times as long: see `sanitised`.
 """
 
