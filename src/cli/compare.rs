@@ -1,14 +1,14 @@
 //! `goldgate compare`: the paired table of a run, or of anybody's scores, without a policy.
 
-use super::output::Terminal;
+use super::output::{Terminal, to_stderr};
+use super::scores::{self, ScoresArg};
 use super::{CliError, pipeline};
-use crate::compare::{self, ComparisonTable, Form, Request, Scores};
+use crate::compare::{self, ComparisonTable, Request, Scores};
 use crate::report;
 use crate::score::Sample;
 use crate::store::RunDir;
 use crate::suite::diag::nearest;
-use crate::suite::read_text;
-use crate::types::{ExitCode, Metric, MetricName, SliceName, TargetName, Untrusted};
+use crate::types::{ExitCode, Metric, MetricName, SliceName, TargetName};
 use clap::Args;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,13 +19,14 @@ pub struct Compare {
     /// The folder of a complete run
     #[arg(required_unless_present = "scores", conflicts_with = "scores")]
     run: Option<PathBuf>,
-    /// A table of scores in place of a run: CSV, or JSON lines in a file that ends in .jsonl
-    #[arg(long, value_name = "FILE", requires = "baseline")]
-    scores: Option<PathBuf>,
-    /// The target of the table to compare with
+    /// Scores in place of a run: a table as CSV or JSON lines, the samples of lm-evaluation-harness, or a JSON log of Inspect; may be
+    /// repeated. NAME says whose scores the file holds
+    #[arg(long, value_name = "[NAME=]FILE", requires = "baseline", value_parser = ScoresArg::parse)]
+    scores: Vec<ScoresArg>,
+    /// The target of the scores to compare with
     #[arg(long, value_name = "NAME", requires = "scores", value_parser = TargetName::new)]
     baseline: Option<TargetName>,
-    /// A target of the table to compare; may be repeated [default: every other target]
+    /// A target of the scores to compare; may be repeated [default: every other target]
     #[arg(long = "candidate", value_name = "NAME", requires = "scores", value_parser = TargetName::new)]
     candidates: Vec<TargetName>,
     /// The loss that would be borne, such as accuracy=0.05 (5 points) or seconds=0.1 (10 %); may be repeated
@@ -73,9 +74,9 @@ impl Compare {
     /// # Errors
     /// When the run is not complete or its suite has changed, the table of scores has a mistake, or a name is none of its own.
     pub fn run(&self, terminal: &Terminal) -> Result<ExitCode, CliError> {
-        let measured = match (&self.scores, &self.baseline, &self.run) {
-            (Some(path), Some(baseline), _) => self.of_scores(path, baseline)?,
-            (_, _, Some(run)) => Self::of_run(run)?,
+        let measured = match (&self.baseline, &self.run) {
+            (Some(baseline), None) if !self.scores.is_empty() => self.of_scores(baseline)?,
+            (_, Some(run)) => Self::of_run(run)?,
             _ => return Err(CliError::Usage("name a run, or --scores FILE with --baseline NAME".to_owned())),
         };
         let table = self.table(&measured)?;
@@ -102,12 +103,12 @@ impl Compare {
         })
     }
 
-    fn of_scores(&self, path: &Path, baseline: &TargetName) -> Result<Measured, CliError> {
-        let shown = path.display().to_string();
-        let is_jsonl = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("jsonl"));
-        let form = if is_jsonl { Form::Jsonl } else { Form::Csv };
-        let Scores { samples, metrics, targets, slices } = Scores::parse(&read_text(path, &shown)?, form)?;
-        let shown = Untrusted::new(shown).for_terminal(200);
+    fn of_scores(&self, baseline: &TargetName) -> Result<Measured, CliError> {
+        let Scores { samples, metrics, targets, slices, notes } = scores::read(&self.scores)?;
+        for note in notes {
+            to_stderr(&format!("note: {note}"));
+        }
+        let who_has = scores::who_has(&self.scores);
         let known = |name: &TargetName| {
             if targets.contains(name) {
                 return Ok(());
@@ -115,8 +116,8 @@ impl Compare {
             let names: Vec<_> = targets.iter().map(TargetName::as_str).collect();
             let near = nearest(name.as_str(), names.iter().copied());
             Err(CliError::Usage(format!(
-                "`{shown}` has no target `{name}`; {}",
-                near.map_or_else(|| format!("it has {}", listed(&names)), |n| format!("did you mean `{n}`?"))
+                "{who_has} no target `{name}`; {}",
+                near.map_or_else(|| format!("there is {}", listed(&names)), |n| format!("did you mean `{n}`?"))
             )))
         };
         known(baseline)?;
@@ -137,7 +138,7 @@ impl Compare {
             self.candidates.clone()
         };
         if candidates.is_empty() {
-            let message = format!("`{shown}` has no target but `{baseline}`; a comparison needs the scores of two");
+            let message = format!("{who_has} no target but `{baseline}`; a comparison needs the scores of two");
             return Err(CliError::Usage(message));
         }
         Ok(Measured { samples, metrics, slices, baseline: baseline.clone(), candidates })

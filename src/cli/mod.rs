@@ -11,6 +11,7 @@ mod pipeline;
 mod progress;
 mod report;
 mod run;
+mod scores;
 mod validate;
 mod view;
 

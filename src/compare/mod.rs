@@ -1,6 +1,6 @@
 //! Samples to comparisons: which estimand, which method, which pairs have no value and why. Pure.
 //!
-//! [`Scores`] reads the samples out of a file that another tool wrote; [`tabulate`] compares all of them at once.
+//! [`Scores`] reads the samples out of files that other tools wrote; [`tabulate`] compares all of them at once.
 
 mod alone;
 mod comparison;
@@ -18,5 +18,5 @@ pub use comparison::{Comparison, Estimand, Flips, Measurement, Method};
 pub use noise::{CaseNoise, MetricNoise, case_noise, metric_noise};
 pub use paired::{NotComparable, compare};
 pub use proof::{Answer, NoWorse, no_worse, too_few, too_small, unscored};
-pub use scores::{Form, Scores};
+pub use scores::{ScoreFile, Scores};
 pub use table::{ComparisonTable, Gap, Request, Row, TABLE_FORMAT, tabulate};

@@ -3,11 +3,15 @@
 use crate::compare::{Answer, Comparison, ComparisonTable, Row};
 use crate::types::number::{self, Scale};
 use crate::types::{CaseId, TargetName};
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
 use std::collections::BTreeMap;
 
 /// Names of cases that a note lists before the rest is counted.
 const NAMED: usize = 5;
+/// The longest name of a metric, in characters, that is not broken at its dots.
+const LONG_NAME: usize = 16;
+/// The longest part of such a name that keeps to one line, whatever the columns beside it are cut to.
+const WHOLE_PART: usize = 20;
 
 /// One table per candidate, at most `width` columns wide, one row per comparison, and the notes that a reader must not miss.
 ///
@@ -50,7 +54,7 @@ fn rows_of(all: &ComparisonTable, rows: &[&Row], width: u16) -> Table {
     table.set_header(header);
     for row in rows {
         let c = &row.comparison;
-        let mut cells = vec![c.metric.name.to_string()];
+        let mut cells = vec![in_parts(c.metric.name.as_str())];
         cells.extend(with_slices.then(|| c.slice.to_string()));
         cells.extend([levels(c), change_with_interval(row), c.clusters.to_string(), word(all, row).to_owned()]);
         if with_margin {
@@ -58,10 +62,20 @@ fn rows_of(all: &ComparisonTable, rows: &[&Row], width: u16) -> Table {
         }
         table.add_row(cells);
     }
+    let names = rows.iter().map(|r| in_parts(r.comparison.metric.name.as_str()));
+    let longest = names.flat_map(|name| name.lines().map(str::len).collect::<Vec<_>>()).max().unwrap_or_default();
+    if let (Some(names), ..=WHOLE_PART) = (table.column_mut(0), longest) {
+        names.set_constraint(ColumnConstraint::ContentWidth);
+    }
     if let Some(n) = table.column_mut(count) {
         n.set_cell_alignment(CellAlignment::Right);
     }
     table
+}
+
+/// A long name with a line per dotted part, as in `exact_match.strict-match`: left to the table it would be cut anywhere.
+fn in_parts(name: &str) -> String {
+    if name.len() <= LONG_NAME { name.to_owned() } else { name.replace('.', "\n.") }
 }
 
 fn word(all: &ComparisonTable, row: &Row) -> &'static str {

@@ -5,6 +5,7 @@ mod architecture;
 mod calibrate;
 mod documents;
 mod flow;
+mod formats;
 mod malformed;
 mod project;
 mod scores;
