@@ -84,7 +84,7 @@ pub(super) fn hostile_model() -> ReportModel {
         target.adapter = Some(next(i + 1));
     }
     for comparison in &mut model.comparisons {
-        comparison.method = Method { name: all.clone(), why: all.clone() };
+        comparison.method = hostile_method(&all);
     }
     for (i, case) in model.cases.iter_mut().enumerate() {
         case.question = Untrusted::new(next(i));
@@ -99,7 +99,7 @@ pub(super) fn hostile_model() -> ReportModel {
         finding.sentence.clone_from(&all);
         finding.criterion.why.clone_from(&all);
         if let Evidence::Comparison(c) = &mut finding.evidence {
-            c.method = Method { name: all.clone(), why: all.clone() };
+            c.method = hostile_method(&all);
         }
     }
     model.verdicts = vec![Verdict::for_tests("regressed", Decision::Reject, &all, vec![all.clone()], findings)];
@@ -155,11 +155,19 @@ fn saving(candidate: &str) -> TokenSaving {
     }
 }
 
+fn hostile_method(text: &str) -> Method {
+    let texts = || vec![text.to_owned()];
+    Method { name: text.to_owned(), why: text.to_owned(), assumptions: texts(), fallbacks: texts() }
+}
+
 fn method(text: &str) -> Method {
     Method {
         name: text.to_owned(),
-        why: "Pairs are binary and cases share templates, so the variance is clustered; assumes that clusters are independent."
-            .to_owned(),
+        why: "pairs are binary and cases share templates, so the variance is clustered".to_owned(),
+        assumptions: vec!["the clusters are independent of each other".to_owned()],
+        fallbacks: vec![
+            "few clusters hold a changed pair (7): the design effect is raised to its floor 1.60".to_owned(),
+        ],
     }
 }
 
@@ -201,6 +209,9 @@ fn compared(
         change,
         interval: Interval::new(change - low, change + high, 0.9).unwrap(),
         p_better: Some(0.0004),
+        severe: None,
+        imputed: None,
+        tails: Vec::new(),
         method: method("Tango score interval, clustered (Obuchowski)"),
         metric,
     }
@@ -217,6 +228,7 @@ fn measured(who: &str, observed: usize, upper: f64) -> Measurement {
         value: observed as f64 / 40.0,
         interval: Interval::new(if observed == 0 { 0.0 } else { 0.28 }, upper, 0.9).unwrap(),
         observed: (0..observed).map(|i| case_id("safety", i * 6 + 5)).collect(),
+        imputed: None,
         method: method("Clopper-Pearson exact interval"),
     }
 }
@@ -227,6 +239,7 @@ fn criterion(id: &str, metric: usize, slice: &str, rule: Rule, required: bool) -
         metric: metrics()[metric].name.clone(),
         slice: name(SliceName::new, slice),
         rule,
+        max_severe: None,
         required,
         why: "Agreed with the service desk on 2026-10-02.".to_owned(),
     }
