@@ -122,7 +122,7 @@ pub struct Tail {
     pub why: Option<String>,
 }
 
-/// A quantile of both sides and its relative change.
+/// A quantile of both sides and its relative change, from one request per cluster: its first case by name, asked for the first time.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct TailRatio {
@@ -175,7 +175,7 @@ pub struct Comparison {
     /// For bounded metrics: the cases that changed by half the scale or more.
     pub severe: Option<Severe>,
     /// For shares with unscored cases: what those can change.
-    pub imputed: Option<Imputed<ImputedChange>>,
+    pub imputed: Option<Box<Imputed<ImputedChange>>>,
     /// For durations: the 0.95 and the 0.99 quantile.
     pub tails: Vec<Tail>,
     /// How.

@@ -63,7 +63,7 @@ pub fn compare(
     let result = estimate(&pairs.found, metric, alpha)?;
     let imputed = if metric.is_share() && !pairs.missing.is_empty() {
         let counted = |against| estimate(&pairs.imputed(metric, against), metric, alpha).map(imputed_change);
-        Some(Imputed { against: counted(true)?, in_favour: counted(false)? })
+        Some(Box::new(Imputed { against: counted(true)?, in_favour: counted(false)? }))
     } else {
         None
     };
@@ -107,7 +107,7 @@ fn estimate(found: &[Pair], metric: &Metric, alpha: f64) -> Result<Found, NotCom
             Ok(result)
         }
         MetricKind::Duration => {
-            let tails = tails::of(found, groups.len(), alpha)?;
+            let tails = tails::of(&groups, alpha)?;
             duration(&groups, alpha).map(|result| Found { tails, ..result })
         }
         MetricKind::Count => count(&groups, metric, alpha),

@@ -48,7 +48,7 @@ fn unscored(count: usize, against: &str, in_favour: &str) -> String {
     format!("with {what} counted against the candidate {against}, for it {in_favour}")
 }
 
-/// `p95 1.2 → 0.8 s, −33 % (−41 to −22 %)`
+/// `p95 1.2 s → 840 ms, −30 % (−41 to −17 %)`
 fn tail(tail: &Tail) -> String {
     let name = format!("p{:.0}", tail.quantile * 100.0);
     match &tail.found {
@@ -73,4 +73,80 @@ pub(super) fn named(cases: &[CaseId]) -> String {
     let more = cases.len().saturating_sub(NAMED);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!("{}{more}", names.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::{Imputed, ImputedChange, ImputedLevel};
+    use crate::gate::Evidence;
+    use crate::report::sample;
+
+    /// The first comparison and the first measurement among the sample's findings.
+    fn evidence() -> (Comparison, Measurement) {
+        let model = sample::model(12);
+        let findings = model.verdicts[0].findings();
+        let comparison = findings.iter().find_map(|f| match &f.evidence {
+            Evidence::Comparison(c) => Some(c.clone()),
+            _ => None,
+        });
+        let measurement = findings.iter().find_map(|f| match &f.evidence {
+            Evidence::Measurement(m) => Some(m.clone()),
+            _ => None,
+        });
+        (comparison.unwrap(), measurement.unwrap())
+    }
+
+    #[test]
+    fn a_change_says_what_was_lost_and_what_unscored_cases_can_do() {
+        let (mut c, _) = evidence();
+        c.pairs = 50;
+        assert_eq!(change(&c), Vec::<String>::new());
+        c.severe = Some(sample::severe());
+        let cases = named(&sample::severe().lost_cases);
+        assert_eq!(
+            change(&c),
+            [format!(
+                "half the scale or more was lost in 2 of 50 cases ({cases}) and gained in 1; net −2\u{202f}pp (−8 to +3\u{202f}pp)"
+            )]
+        );
+        let side = |x: f64| ImputedChange {
+            change: x,
+            interval: Interval::new(x - 0.1, x + 0.1, 0.9).unwrap(),
+            p_better: None,
+            severe: None,
+        };
+        c.severe = None;
+        c.imputed = Some(Box::new(Imputed { against: side(-0.02), in_favour: side(0.02) }));
+        c.unscored = vec![sample::severe().lost_cases[0].clone()];
+        assert_eq!(
+            change(&c),
+            [
+                "with the unscored case counted against the candidate −2\u{202f}pp (−12 to +8\u{202f}pp), for it +2\u{202f}pp (−8 to \
+              +12\u{202f}pp)"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_level_says_what_unscored_cases_can_do() {
+        let (_, mut m) = evidence();
+        assert_eq!(level(&m), Vec::<String>::new());
+        let side = |x: f64| ImputedLevel { value: x, interval: Interval::new(x, x + 0.1, 0.9).unwrap() };
+        m.imputed = Some(Imputed { against: side(0.05), in_favour: side(0.0) });
+        m.unscored = sample::severe().lost_cases;
+        assert_eq!(
+            level(&m),
+            [
+                "with the 2 unscored cases counted against the candidate 5\u{202f}% (5 to 15\u{202f}%), for it 0\u{202f}% (0 to \
+              10\u{202f}%)"
+            ]
+        );
+    }
+
+    #[test]
+    fn long_lists_of_cases_are_cut() {
+        let cases: Vec<CaseId> = (0..7).map(|i| CaseId::new(&format!("c{i}")).unwrap()).collect();
+        assert_eq!(named(&cases), "c0, c1, c2, c3, c4 and 2 more");
+    }
 }

@@ -1,7 +1,7 @@
 //! A realistic model for the tests of this room: a service desk suite, a tuned and a regressed candidate, and hostile texts on demand.
 
 use super::{AnswerRow, CaseRow, ReportModel, RunFacts, TargetFacts, TokenSaving};
-use crate::compare::{Comparison, Estimand, Flips, Measurement, Method};
+use crate::compare::{Comparison, Estimand, Flips, Measurement, Method, Severe, Tail, TailRatio};
 use crate::gate::{Criterion, Decision, Evidence, Finding, Rule, Status, Verdict};
 use crate::score::Score;
 use crate::types::Outcome;
@@ -171,6 +171,36 @@ fn method(text: &str) -> Method {
     }
 }
 
+pub(super) fn severe() -> Severe {
+    Severe {
+        lost: 2,
+        gained: 1,
+        lost_cases: vec![case_id("tone", 4), case_id("tone", 9)],
+        rate: 0.04,
+        rate_interval: Interval::new(0.007, 0.12, 0.9).unwrap(),
+        net: -0.02,
+        net_interval: Interval::new(-0.08, 0.03, 0.9).unwrap(),
+    }
+}
+
+pub(super) fn tails() -> Vec<Tail> {
+    let found = TailRatio {
+        baseline_value: 1.2,
+        candidate_value: 0.84,
+        change: -0.3,
+        interval: Interval::new(-0.41, -0.17, 0.9).unwrap(),
+    };
+    vec![
+        Tail { quantile: 0.95, need: 59, found: Some(found), why: None },
+        Tail {
+            quantile: 0.99,
+            need: 299,
+            found: None,
+            why: Some("not estimable: 240 of 299 independent cases".to_owned()),
+        },
+    ]
+}
+
 #[expect(clippy::too_many_arguments, reason = "a table of numbers reads best as one row per call")]
 fn compared(
     who: &str,
@@ -209,9 +239,9 @@ fn compared(
         change,
         interval: Interval::new(change - low, change + high, 0.9).unwrap(),
         p_better: Some(0.0004),
-        severe: None,
+        severe: (metric.kind == MetricKind::Bounded).then(severe),
         imputed: None,
-        tails: Vec::new(),
+        tails: if metric.kind == MetricKind::Duration { tails() } else { Vec::new() },
         method: method("Tango score interval, clustered (Obuchowski)"),
         metric,
     }

@@ -204,8 +204,19 @@ fn tails_are_shown_from_the_case_on_that_makes_them_estimable() {
     let p99 = tails(299)[1].found.unwrap();
     assert!((p99.change + 1.0 / 3.0).abs() < 0.02, "{p99:?}");
     assert!(p99.interval.lower() < p99.change && p99.change < p99.interval.upper());
+    // Of clusters, the first case of each.
     let together = run(&paired(&times(240), 2), MetricKind::Duration).unwrap();
-    assert!(together.tails[0].why.as_ref().unwrap().contains("share clusters"), "{:?}", together.tails);
+    let firsts: Vec<_> = times(240).into_iter().step_by(2).collect();
+    assert_eq!(together.tails, of(&firsts, MetricKind::Duration).tails);
+    assert_eq!(together.tails[1].why.as_deref(), Some("not estimable: 120 of 299 independent cases"));
+    // Of repeats, the first of each, if both sides have it.
+    let slower = |x: f64| [x, 2.0 * x];
+    let twice: Vec<_> =
+        times(60).iter().enumerate().flat_map(|(i, (b, c))| repeated(i, &slower(*b), &slower(*c))).collect();
+    assert_eq!(run(&twice, MetricKind::Duration).unwrap().tails, tails(60));
+    let odd: Vec<_> = times(60).iter().enumerate().flat_map(|(i, (b, c))| repeated(i, &slower(*b), &[*c])).collect();
+    let odd = run(&odd, MetricKind::Duration).unwrap().tails;
+    assert!(odd[0].found.is_none() && odd[0].why.as_ref().unwrap().contains("other repeats"), "{odd:?}");
     assert_eq!(of(&times(60), MetricKind::Count).tails, Vec::new());
 }
 
