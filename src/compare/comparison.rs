@@ -25,8 +25,20 @@ pub enum Estimand {
 pub struct Method {
     /// The method's name in the field, such as `Tango score interval`.
     pub name: String,
-    /// What in the data chose it, and what it assumes.
+    /// What in the data chose it.
     pub why: String,
+    /// What must hold for its level to be the stated one.
+    pub assumptions: Vec<String>,
+    /// Every step from the default for the metric's kind, with its reason: empty where the default was used as it is.
+    pub fallbacks: Vec<String>,
+}
+
+impl Method {
+    /// A method with its assumptions, used as it is the default.
+    pub(super) fn new(name: &str, why: impl Into<String>, assumptions: &[&str]) -> Self {
+        let assumptions = assumptions.iter().map(|&a| a.to_owned()).collect();
+        Self { name: name.to_owned(), why: why.into(), assumptions, fallbacks: Vec::new() }
+    }
 }
 
 /// Pairs of a binary metric by what changed.
@@ -37,6 +49,92 @@ pub struct Flips {
     pub gained: u64,
     /// 1 at the baseline and 0 at the candidate.
     pub lost: u64,
+}
+
+/// Cases of a bounded metric that fell or rose by half the scale or more: what a mean can hide (statistics.md, section 3.2).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Severe {
+    /// Cases whose gain is at most -[`SEVERE`](super::SEVERE).
+    pub lost: u64,
+    /// Cases whose gain is at least [`SEVERE`](super::SEVERE).
+    pub gained: u64,
+    /// The cases lost.
+    pub lost_cases: Vec<CaseId>,
+    /// Share of clusters with a case lost: a cluster has a severe regression if any of its cases has.
+    pub rate: f64,
+    /// Clopper-Pearson's interval of `rate`, at the two-sided level `1 - 2 alpha`.
+    pub rate_interval: Interval,
+    /// Cases gained minus cases lost, as a share of all: oriented so that more is better.
+    pub net: f64,
+    /// Tango's interval of `net` at the same level, scaled by the design effect where cases share clusters. From -1 to 1 where that is not
+    /// estimable.
+    pub net_interval: Interval,
+}
+
+/// What unscored cases can change: the numbers with every one of them at its worst for the candidate, and at its best.
+///
+/// A side that has a value keeps it; the side that has none takes the end of the scale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Imputed<T> {
+    /// Counted against the candidate.
+    pub against: T,
+    /// Counted for the candidate.
+    pub in_favour: T,
+}
+
+/// A comparison's numbers under an imputation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ImputedChange {
+    /// As in the comparison.
+    pub change: f64,
+    /// As in the comparison.
+    pub interval: Interval,
+    /// As in the comparison.
+    pub p_better: Option<f64>,
+    /// As in the comparison.
+    pub severe: Option<Severe>,
+}
+
+/// A measurement's numbers under an imputation.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ImputedLevel {
+    /// As in the measurement.
+    pub value: f64,
+    /// As in the measurement.
+    pub interval: Interval,
+}
+
+/// A high quantile of a duration on both sides: shown, and gating nothing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Tail {
+    /// Which: 0.95 is the time that 95 % of the requests stay below.
+    pub quantile: f64,
+    /// Independent cases that an upper limit of this quantile needs at the level `alpha`.
+    pub need: u64,
+    /// The quantiles and their ratio; none where they are not estimable.
+    pub found: Option<TailRatio>,
+    /// Why not, as a fragment.
+    pub why: Option<String>,
+}
+
+/// A quantile of both sides and its relative change, from one request per cluster: its first case by name, asked for the first time.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TailRatio {
+    /// The baseline's type-7 quantile, seconds.
+    pub baseline_value: f64,
+    /// The candidate's, seconds.
+    pub candidate_value: f64,
+    /// Candidate over baseline, minus 1.
+    pub change: f64,
+    /// MOVER's interval of `change` from the order statistics of both sides, at the two-sided level `1 - 2 alpha`. It takes the sides
+    /// for independent, which is conservative for pairs.
+    pub interval: Interval,
 }
 
 /// What the statistics say of one metric on one slice for one pair.
@@ -72,8 +170,14 @@ pub struct Comparison {
     pub interval: Interval,
     /// One-sided p value for "the candidate is better", where the method has one.
     pub p_better: Option<f64>,
-    /// For binary metrics: the pairs that changed.
+    /// For binary metrics and events without repeats: the pairs that changed.
     pub flips: Option<Flips>,
+    /// For bounded metrics: the cases that changed by half the scale or more.
+    pub severe: Option<Severe>,
+    /// For shares with unscored cases: what those can change.
+    pub imputed: Option<Box<Imputed<ImputedChange>>>,
+    /// For durations: the 0.95 and the 0.99 quantile.
+    pub tails: Vec<Tail>,
     /// How.
     pub method: Method,
 }
@@ -91,9 +195,14 @@ impl Comparison {
     /// The interval, turned so that more is better.
     #[must_use]
     pub fn gain_interval(&self) -> Interval {
+        self.oriented(self.interval)
+    }
+
+    /// An interval of changes, turned so that more is better.
+    pub(super) fn oriented(&self, changes: Interval) -> Interval {
         match self.metric.direction {
-            Direction::Higher => self.interval,
-            Direction::Lower => self.interval.mirrored(),
+            Direction::Higher => changes,
+            Direction::Lower => changes.mirrored(),
         }
     }
 }
@@ -120,6 +229,8 @@ pub struct Measurement {
     pub interval: Interval,
     /// For events: the cases in which it was observed.
     pub observed: Vec<CaseId>,
+    /// For shares with unscored cases: what those can change.
+    pub imputed: Option<Imputed<ImputedLevel>>,
     /// How.
     pub method: Method,
 }

@@ -9,14 +9,22 @@ mod paired;
 mod pairs;
 mod proof;
 mod scores;
+mod severe;
 mod table;
+mod tails;
 #[cfg(test)]
 mod tests;
 
 pub use alone::measure;
-pub use comparison::{Comparison, Estimand, Flips, Measurement, Method};
+pub use comparison::{
+    Comparison, Estimand, Flips, Imputed, ImputedChange, ImputedLevel, Measurement, Method, Severe, Tail, TailRatio,
+};
 pub use noise::{CaseNoise, MetricNoise, case_noise, metric_noise};
 pub use paired::{NotComparable, compare};
-pub use proof::{Answer, NoWorse, no_worse, too_few, too_small, unscored};
+pub use proof::{
+    Answer, Held, NoWorse, Numbers, hold, hold_level, lies_within, loses_less, no_worse, seldom_severe, too_few,
+    too_small,
+};
 pub use scores::{ScoreFile, Scores};
+pub use severe::SEVERE;
 pub use table::{ComparisonTable, Gap, Request, Row, TABLE_FORMAT, tabulate};

@@ -78,7 +78,8 @@ fn values(samples: &[Sample], metric: &Metric, slice: &SliceName, repeats: &[Tar
     for (k, name) in repeats.iter().enumerate() {
         for (case, (cluster, value)) in pairs::values(samples, name, &metric.name, slice, false) {
             // A logarithm will be taken of a duration.
-            let value = value.map(|(v, _)| v).filter(|v| metric.kind != MetricKind::Duration || *v > 0.0);
+            let value =
+                value.map(|repeats| pairs::mean(&repeats)).filter(|v| metric.kind != MetricKind::Duration || *v > 0.0);
             let row = all.entry(case).or_insert_with(|| (cluster, vec![None; repeats.len()]));
             row.1[k] = value;
         }

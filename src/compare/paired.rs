@@ -1,9 +1,10 @@
 //! One metric on one slice for one pair: which estimand, which method, and why.
 
-use super::comparison::{Comparison, Estimand, Flips, Method};
+use super::comparison::{Comparison, Estimand, Flips, Imputed, ImputedChange, Method, Severe, Tail};
 use super::pairs::{self, Pair};
+use super::{severe, tails};
 use crate::score::Sample;
-use crate::stats::{self, ClusterCounts, PairedCounts, StatsError};
+use crate::stats::{self, ClusterCounts, ClusteredTango, PairedCounts, StatsError};
 use crate::types::{Direction, Interval, Metric, MetricKind, SliceName, TargetName};
 
 /// Why there is no comparison.
@@ -20,6 +21,9 @@ impl From<StatsError> for NotComparable {
     }
 }
 
+/// Fewer clusters than this, and a saving of skewed counts is claimed too often (statistics.md, section 5).
+const LARGE: usize = 100;
+
 /// What a method yields.
 struct Found {
     estimand: Estimand,
@@ -29,14 +33,16 @@ struct Found {
     interval: Interval,
     p_better: Option<f64>,
     flips: Option<Flips>,
+    severe: Option<Severe>,
+    tails: Vec<Tail>,
     method: Method,
 }
 
 /// Compares a candidate with the baseline on one metric and slice, at one-sided level `alpha`.
 ///
-/// The metric's kind chooses estimand and method (statistics.md, section 0): Tango's score interval for binary metrics and events
-/// (scaled by the design effect where cases share clusters or are repeated), Gaffke's bound on cluster means for bounded scores,
-/// t on paired log ratios for durations, Fieller on cluster totals for counts.
+/// The metric's kind and the design choose estimand and method (statistics.md, section 0): Tango's score interval for binary metrics and
+/// events (scaled by the design effect where cases share clusters or are repeated), Gaffke's bound on cluster means for bounded scores,
+/// t on paired log ratios for durations, Fieller on cluster totals for counts. Whatever deviates is recorded in [`Method::fallbacks`].
 ///
 /// # Errors
 /// When the slice has no pair, or the method has no answer for these data.
@@ -48,18 +54,18 @@ pub fn compare(
     candidate: &TargetName,
     alpha: f64,
 ) -> Result<Comparison, NotComparable> {
-    let (found, unscored) = pairs::pairs(samples, baseline, candidate, &metric.name, slice);
-    if found.is_empty() {
+    let pairs = pairs::pairs(samples, baseline, candidate, &metric.name, slice);
+    if pairs.found.is_empty() {
         return Err(NotComparable {
             reason: format!("no case of the slice `{slice}` has `{}` on both sides", metric.name),
         });
     }
-    let groups = pairs::by_cluster(&found, |p| &p.cluster);
-    let result = match metric.kind {
-        MetricKind::Binary | MetricKind::Event => binary(&found, &groups, metric, alpha)?,
-        MetricKind::Bounded => bounded(&groups, metric, alpha)?,
-        MetricKind::Duration => duration(&groups, alpha)?,
-        MetricKind::Count => count(&groups, alpha)?,
+    let result = estimate(&pairs.found, metric, alpha)?;
+    let imputed = if metric.is_share() && !pairs.missing.is_empty() {
+        let counted = |against| estimate(&pairs.imputed(metric, against), metric, alpha).map(imputed_change);
+        Some(Box::new(Imputed { against: counted(true)?, in_favour: counted(false)? }))
+    } else {
+        None
     };
     Ok(Comparison {
         metric: metric.clone(),
@@ -67,17 +73,45 @@ pub fn compare(
         baseline: baseline.clone(),
         candidate: candidate.clone(),
         estimand: result.estimand,
-        pairs: found.len(),
-        clusters: groups.len(),
-        unscored,
+        pairs: pairs.found.len(),
+        clusters: pairs::by_cluster(&pairs.found, |p| &p.cluster).len(),
+        unscored: pairs.missing.into_iter().map(|m| m.case).collect(),
         baseline_value: result.baseline_value,
         candidate_value: result.candidate_value,
         change: result.change,
         interval: result.interval,
         p_better: result.p_better,
         flips: result.flips,
+        severe: result.severe,
+        imputed,
+        tails: result.tails,
         method: result.method,
     })
+}
+
+fn imputed_change(found: Found) -> ImputedChange {
+    let Found { change, interval, p_better, severe, .. } = found;
+    ImputedChange { change, interval, p_better, severe }
+}
+
+/// The method that the metric's kind and the design ask for, applied to pairs of which there is at least one.
+fn estimate(found: &[Pair], metric: &Metric, alpha: f64) -> Result<Found, NotComparable> {
+    let groups = pairs::by_cluster(found, |p| &p.cluster);
+    match metric.kind {
+        MetricKind::Binary | MetricKind::Event => binary(found, &groups, metric, alpha),
+        MetricKind::Bounded => {
+            let mut result = bounded(&groups, metric, alpha)?;
+            let (severe, fallback) = severe::companion(found, &groups, metric.direction, level(alpha))?;
+            result.severe = Some(severe);
+            result.method.fallbacks.extend(fallback);
+            Ok(result)
+        }
+        MetricKind::Duration => {
+            let tails = tails::of(&groups, alpha)?;
+            duration(&groups, alpha).map(|result| Found { tails, ..result })
+        }
+        MetricKind::Count => count(&groups, metric, alpha),
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "numbers of cases are far below 2^52")]
@@ -90,64 +124,126 @@ fn level(alpha: f64) -> f64 {
     1.0 - 2.0 * alpha
 }
 
-fn binary(found: &[Pair], groups: &[Vec<&Pair>], metric: &Metric, alpha: f64) -> Result<Found, NotComparable> {
-    if found.iter().any(|p| p.repeats > 1) {
-        // With repeats a case's value is a rate; the difference of rates is bounded, and its bound needs no binary table.
-        return bounded(groups, metric, alpha);
+/// Completions of pairs by what changed.
+fn table<'a>(pairs: impl IntoIterator<Item = &'a Pair>) -> PairedCounts {
+    let mut counts = PairedCounts { both: 0, gained: 0, lost: 0, neither: 0 };
+    for (baseline, candidate) in pairs.into_iter().flat_map(|p| &p.completions) {
+        *match (*baseline > 0.5, *candidate > 0.5) {
+            (true, true) => &mut counts.both,
+            (false, true) => &mut counts.gained,
+            (true, false) => &mut counts.lost,
+            (false, false) => &mut counts.neither,
+        } += 1;
     }
-    let counts_of = |pairs: &[&Pair]| {
-        let count = |f: &dyn Fn(&Pair) -> bool| pairs.iter().filter(|p| f(p)).count() as u64;
-        PairedCounts {
-            both: count(&|p| p.baseline > 0.5 && p.candidate > 0.5),
-            gained: count(&|p| p.baseline < 0.5 && p.candidate > 0.5),
-            lost: count(&|p| p.baseline > 0.5 && p.candidate < 0.5),
-            neither: count(&|p| p.baseline < 0.5 && p.candidate < 0.5),
+    counts
+}
+
+fn binary(found: &[Pair], groups: &[Vec<&Pair>], metric: &Metric, alpha: f64) -> Result<Found, NotComparable> {
+    let completions = || found.iter().flat_map(|p| &p.completions);
+    if let Some(odd) = completions().flat_map(|(b, c)| [*b, *c]).find(|v| *v != 0.0 && *v != 1.0) {
+        return Err(NotComparable { reason: format!("`{}` is 0 or 1, and a case has {odd}", metric.name) });
+    }
+    let repeated = found.iter().any(|p| p.repeats > 1);
+    let each = found[0].completions.len();
+    if repeated && found.iter().any(|p| p.completions.is_empty() || p.completions.len() != each) {
+        let why = "not every case has the same repeats on both sides, so that they form no pairs: Gaffke's bound on cluster means \
+                   in place of Tango's interval";
+        return bounded_instead(groups, metric, alpha, why.to_owned());
+    }
+    if groups.len() == found.len() && !repeated {
+        return independent(found, metric, alpha);
+    }
+    let clusters: Vec<ClusterCounts> = groups
+        .iter()
+        .map(|g| {
+            let c = table(g.iter().copied());
+            ClusterCounts { gained: c.gained, lost: c.lost, pairs: c.n() }
+        })
+        .collect();
+    match stats::tango_clustered(&clusters) {
+        Ok(tango) => clustered(found, &tango, if repeated { each } else { 1 }, metric, alpha),
+        Err(e) => {
+            let why =
+                format!("no design effect, since {e}: Gaffke's bound on cluster means in place of Tango's interval");
+            bounded_instead(groups, metric, alpha, why)
         }
-    };
-    let all: Vec<&Pair> = found.iter().collect();
-    let counts = counts_of(&all);
-    let independent = groups.len() == found.len();
+    }
+}
+
+fn independent(found: &[Pair], metric: &Metric, alpha: f64) -> Result<Found, NotComparable> {
+    let counts = table(found);
     let mcnemar = stats::mcnemar(counts.gained, counts.lost);
-    let (interval, p_better, method) = if independent {
-        let p = match metric.direction {
-            Direction::Higher => mcnemar.midp_greater,
-            Direction::Lower => mcnemar.midp_less,
-        };
-        let why = "binary pairs, one per independent case; p by mid-p McNemar";
-        (stats::tango_interval(&counts, level(alpha))?, Some(p), method("Tango score interval", why))
-    } else {
-        let clusters: Vec<ClusterCounts> = groups
-            .iter()
-            .map(|g| {
-                let c = counts_of(g);
-                ClusterCounts { gained: c.gained, lost: c.lost, pairs: c.n() }
-            })
-            .collect();
-        let tango = stats::tango_clustered(&clusters)?;
-        let test = tango.test(0.0)?;
-        let p = match metric.direction {
-            Direction::Higher => test.p_above,
-            Direction::Lower => test.p_below,
-        };
-        let why = format!(
-            "binary pairs in {} clusters; design effect {:.2} (CR2{}), t with {:.0} degrees of freedom",
-            tango.clusters,
-            tango.design_effect,
-            if tango.floored { ", floored since few clusters differ" } else { "" },
-            tango.df
-        );
-        (tango.interval(level(alpha))?, Some(p), method("Tango score interval, scaled by the design effect", &why))
+    let p = match metric.direction {
+        Direction::Higher => mcnemar.midp_greater,
+        Direction::Lower => mcnemar.midp_less,
     };
+    let method = Method::new(
+        "Tango score interval",
+        "binary pairs, one per independent case; p by mid-p McNemar",
+        &["the cases are independent of each other", "the score statistic is near normal"],
+    );
     Ok(Found {
         estimand: Estimand::RiskDifference,
         baseline_value: mean(found.iter().map(|p| p.baseline)),
         candidate_value: mean(found.iter().map(|p| p.candidate)),
         change: counts.difference()?,
-        interval,
-        p_better,
+        interval: stats::tango_interval(&counts, level(alpha))?,
+        p_better: Some(p),
         flips: Some(Flips { gained: counts.gained, lost: counts.lost }),
+        severe: None,
+        tails: Vec::new(),
         method,
     })
+}
+
+/// Pairs in clusters; with `repeats` above 1, each completion is a pair within its case's cluster.
+fn clustered(
+    found: &[Pair],
+    tango: &ClusteredTango,
+    repeats: usize,
+    metric: &Metric,
+    alpha: f64,
+) -> Result<Found, NotComparable> {
+    let test = tango.test(0.0)?;
+    let p = match metric.direction {
+        Direction::Higher => test.p_above,
+        Direction::Lower => test.p_below,
+    };
+    let what =
+        if repeats > 1 { format!("{repeats} completions of each case as pairs") } else { "binary pairs".to_owned() };
+    let why = format!(
+        "{what} in {} clusters; design effect {:.2} (CR2), t with {:.0} degrees of freedom",
+        tango.clusters, tango.design_effect, tango.df
+    );
+    let assumptions = ["the clusters are independent of each other", "the score statistic follows t"];
+    let mut method = Method::new("Tango score interval, scaled by the design effect", why, &assumptions);
+    if tango.floored {
+        method.fallbacks.push(format!(
+            "few clusters hold a changed pair ({}): the design effect is raised to its floor {:.2}, as for a correlation of 0.3 within \
+             clusters",
+            tango.discordant_clusters, tango.design_effect
+        ));
+    }
+    let counts = table(found);
+    Ok(Found {
+        estimand: Estimand::RiskDifference,
+        baseline_value: mean(found.iter().map(|p| p.baseline)),
+        candidate_value: mean(found.iter().map(|p| p.candidate)),
+        change: counts.difference()?,
+        interval: tango.interval(level(alpha))?,
+        p_better: Some(p),
+        flips: (repeats == 1).then_some(Flips { gained: counts.gained, lost: counts.lost }),
+        severe: None,
+        tails: Vec::new(),
+        method,
+    })
+}
+
+/// Rates of right answers are bounded, and their bound needs no binary table.
+fn bounded_instead(groups: &[Vec<&Pair>], metric: &Metric, alpha: f64, why: String) -> Result<Found, NotComparable> {
+    let mut result = bounded(groups, metric, alpha)?;
+    result.method.fallbacks.push(why);
+    Ok(result)
 }
 
 fn bounded(groups: &[Vec<&Pair>], metric: &Metric, alpha: f64) -> Result<Found, NotComparable> {
@@ -159,6 +255,10 @@ fn bounded(groups: &[Vec<&Pair>], metric: &Metric, alpha: f64) -> Result<Found, 
         Direction::Higher => stats::gaffke_p_above(&d, -1.0, 0.0)?,
         Direction::Lower => stats::gaffke_p_below(&d, 1.0, 0.0)?,
     };
+    let assumptions = [
+        "the clusters are independent of each other, and weigh equally",
+        "values lie in [0, 1]; that the bound then holds for every distribution is proven for 0/1 data and conjectured else",
+    ];
     Ok(Found {
         estimand: Estimand::MeanDifference,
         baseline_value: mean(base.iter().copied()),
@@ -167,10 +267,9 @@ fn bounded(groups: &[Vec<&Pair>], metric: &Metric, alpha: f64) -> Result<Found, 
         interval,
         p_better: Some(p),
         flips: None,
-        method: method(
-            "Gaffke bound",
-            "mean paired difference of a score in [0, 1], clusters weighing equally; supposes only the range",
-        ),
+        severe: None,
+        tails: Vec::new(),
+        method: Method::new("Gaffke bound", "mean paired difference of a score in [0, 1] over clusters", &assumptions),
     })
 }
 
@@ -188,39 +287,69 @@ fn duration(groups: &[Vec<&Pair>], alpha: f64) -> Result<Found, NotComparable> {
         interval: relative(found.interval)?,
         p_better: Some(found.log.p_less),
         flips: None,
-        method: method(
+        severe: None,
+        tails: Vec::new(),
+        method: Method::new(
             "t interval of the paired log ratio",
-            "durations of the same case, asked directly after each other in random order",
+            "durations of the same case",
+            &[
+                "both targets were asked a case directly after each other, in random order, with one question in flight",
+                "the clusters are independent of each other, and weigh equally",
+                "the mean of the log ratios is near normal",
+            ],
         ),
     })
 }
 
-fn count(groups: &[Vec<&Pair>], alpha: f64) -> Result<Found, NotComparable> {
+fn count(groups: &[Vec<&Pair>], metric: &Metric, alpha: f64) -> Result<Found, NotComparable> {
     let side = |f: fn(&Pair) -> f64| -> Vec<f64> { groups.iter().map(|g| g.iter().map(|p| f(p)).sum()).collect() };
     let (base, cand) = (side(|p| p.baseline), side(|p| p.candidate));
     // Token counts are skewed, so a claim of a saving is made at alpha / 2 (statistics.md, section 5).
     let strict = 1.0 - alpha;
     let found = stats::ratio_of_totals(&cand, &base)?;
+    let interval = found.fieller_interval(strict)?;
+    if !(interval.lower().is_finite() && interval.upper().is_finite()) {
+        let reason = format!(
+            "not estimable: the baseline's counts vary so much between {} clusters that their mean cannot be told from 0 (Fieller's g \
+             is {:.2}, and must be below 1)",
+            groups.len(),
+            found.fieller_g(strict)?
+        );
+        return Err(NotComparable { reason });
+    }
+    // Counts that differ by the same number everywhere have a ratio with an error and a difference without one.
+    let p = match metric.direction {
+        Direction::Lower => stats::ratio_below_p(&cand, &base, 1.0),
+        Direction::Higher => stats::ratio_below_p(&base, &cand, 1.0),
+    };
+    let mut assumptions = vec![
+        "the clusters are independent of each other",
+        "the mean of candidate minus ratio times baseline is near normal",
+    ];
+    if groups.len() < LARGE {
+        assumptions
+            .push("counts are not very skewed: on fewer than 100 clusters their intervals are too narrow if they are");
+    }
     Ok(Found {
         estimand: Estimand::RatioOfTotals,
         baseline_value: base.iter().sum(),
         candidate_value: cand.iter().sum(),
         change: found.ratio - 1.0,
-        interval: relative(found.fieller_interval(strict)?)?,
-        p_better: None,
+        interval: relative(interval)?,
+        p_better: p.ok(),
         flips: None,
-        method: method(
+        severe: None,
+        tails: Vec::new(),
+        method: Method::new(
             "Fieller interval of the ratio of totals",
-            "paired counts of the same case, at half the level since counts are skewed",
+            "paired counts of the same case, at half the level since counts are skewed; p by the t test that Fieller inverts",
+            &assumptions,
         ),
     })
 }
 
-fn relative(ratio: Interval) -> Result<Interval, NotComparable> {
+/// A ratio as a relative change.
+pub(super) fn relative(ratio: Interval) -> Result<Interval, NotComparable> {
     Interval::new(ratio.lower() - 1.0, ratio.upper() - 1.0, ratio.level())
         .map_err(|e| NotComparable { reason: e.to_string() })
-}
-
-fn method(name: &str, why: &str) -> Method {
-    Method { name: name.to_owned(), why: why.to_owned() }
 }

@@ -6,6 +6,9 @@ use crate::types::{
     CaseId, ClusterName, Direction, Metric, MetricKind, MetricName, Outcome, SliceName, TargetName, Untrusted,
 };
 
+mod evidence;
+mod unscored;
+
 fn metric(kind: MetricKind) -> Metric {
     let direction = match kind {
         MetricKind::Binary | MetricKind::Bounded => Direction::Higher,

@@ -37,6 +37,10 @@ pub fn check_fit(policy: &Policy, suite: &Suite) -> Result<(), Diagnostics> {
             let message = format!("no case of the slice `{}` yields `{}`", c.slice, c.metric);
             wrong.push(policy.error_at_slice(&c.id, message));
         }
+        if c.max_severe.is_some() && metric.kind != MetricKind::Bounded {
+            let message = format!("`max-severe` needs a score between 0 and 1, and `{}` is none", metric.name);
+            wrong.push(policy.error_at_metric(&c.id, message));
+        }
         if let Some(message) = unanswerable(metric, &c.rule) {
             wrong.push(policy.error_at_metric(&c.id, message));
         }

@@ -3,10 +3,10 @@
 use super::policy::{Criterion, Policy, Rule};
 use super::sentence::{self, Judged};
 use super::verdict::{Decision, Evidence, Finding, Status, Verdict};
-use crate::compare::{self, Comparison, Measurement, NotComparable};
+use crate::compare::{self, Answer, Comparison, Held, Measurement, NotComparable, Numbers};
 use crate::score::Sample;
 use crate::stats;
-use crate::types::{Digest, Metric, Outcome, SuiteName, TargetName};
+use crate::types::{Digest, Interval, Metric, Outcome, SuiteName, TargetName};
 use std::collections::BTreeSet;
 
 /// What was to be asked and what came back: all that a verdict depends on beside the policy.
@@ -122,7 +122,7 @@ fn find(criterion: &Criterion, alpha: f64, asked: Asked<'_>, baseline: &TargetNa
     if criterion.rule.is_paired() {
         match compare::compare(asked.samples, metric, &criterion.slice, baseline, candidate, alpha) {
             Ok(c) => {
-                let judged = timed_alone(metric, asked, judge_pair(&criterion.rule, &c, alpha));
+                let judged = timed_alone(metric, asked, judge_pair(criterion, &c, alpha));
                 finding(judged.status, sentence::of_pair(criterion, &c, &judged), Evidence::Comparison(c), judged.more)
             }
             Err(e) => nothing(e),
@@ -152,30 +152,40 @@ fn timed_alone(metric: &Metric, asked: Asked<'_>, judged: Judged) -> Judged {
     Judged { status: Status::Unproven, but: Some(why), more: None }
 }
 
-fn judge_pair(rule: &Rule, c: &Comparison, alpha: f64) -> Judged {
-    let gain = c.gain_interval();
-    let (low, high) = (gain.lower(), gain.upper());
-    let status = match *rule {
-        Rule::Superior { by } if low > by => Status::Met,
-        Rule::Superior { by } if high <= by => Status::Violated,
-        Rule::NonInferior { margin } if low > -margin => Status::Met,
-        Rule::NonInferior { margin } if high < -margin => Status::Violated,
-        Rule::Equivalent { margin } if low > -margin && high < margin => Status::Met,
-        Rule::Equivalent { margin } if high < -margin || low > margin => Status::Violated,
-        _ => Status::Unproven,
-    };
-    let mut judged = Judged::plain(status).unless(compare::unscored(&c.unscored)).unless(compare::too_few(c.clusters));
+fn judge_pair(criterion: &Criterion, c: &Comparison, alpha: f64) -> Judged {
+    let rule = &criterion.rule;
+    let mut held = compare::hold(c, |numbers| {
+        let of_rule = match *rule {
+            Rule::Superior { by } => better_by(by, numbers, alpha),
+            Rule::NonInferior { margin } => compare::loses_less(numbers, margin),
+            Rule::Equivalent { margin } => compare::lies_within(numbers, margin),
+            _ => Held::plain(Answer::Unproven),
+        };
+        match criterion.max_severe {
+            Some(limit) => of_rule.and(compare::seldom_severe(numbers, limit)),
+            None => of_rule,
+        }
+    });
     if let Rule::NonInferior { margin } | Rule::Equivalent { margin } = *rule {
-        judged = judged.unless(compare::too_small(c, margin, alpha));
+        held = held.unless(compare::too_small(c, margin, alpha));
     }
-    if let (Rule::Superior { by: 0.0 }, Some(p)) = (*rule, c.p_better) {
-        // Interval and test of a binary metric are two methods; a gain is claimed only where they agree.
-        judged = judged.unless((p > alpha).then(|| format!("the one-sided p value is {p:.3}")));
-    }
+    let mut judged = Judged::from(held);
     if judged.status == Status::Unproven && judged.but.is_none() {
         judged.more = more_cases(rule, c);
     }
     judged
+}
+
+fn better_by(by: f64, numbers: Numbers<'_>, alpha: f64) -> Held {
+    if numbers.gain.upper() <= by {
+        return Held::plain(Answer::No);
+    }
+    if numbers.gain.lower() <= by {
+        return Held::plain(Answer::Unproven);
+    }
+    // Interval and test of a binary metric are two methods; a gain is claimed only where they agree.
+    let disagrees = numbers.p_better.filter(|p| by == 0.0 && *p > alpha);
+    Held::plain(Answer::Yes).unless(disagrees.map(|p| format!("the one-sided p value is {p:.3}")))
 }
 
 /// About how many more independent cases would decide, if the estimate stayed where it is: the interval's half width shrinks with the
@@ -200,21 +210,31 @@ fn more_cases(rule: &Rule, c: &Comparison) -> Option<usize> {
 }
 
 fn judge_level(rule: &Rule, m: &Measurement, alpha: f64) -> Judged {
-    let (low, high) = (m.interval.lower(), m.interval.upper());
-    let status = match *rule {
-        Rule::AtMost { limit } if high <= limit => Status::Met,
-        Rule::AtMost { limit } if low > limit => Status::Violated,
-        Rule::AtLeast { limit } if low >= limit => Status::Met,
-        Rule::AtLeast { limit } if high < limit => Status::Violated,
-        // One observation breaks "none"; a clean record proves it only if it is long enough.
-        Rule::NoneObserved { .. } if m.value > 0.0 => Status::Violated,
-        Rule::NoneObserved { max_rate } if high <= max_rate => Status::Met,
-        _ => Status::Unproven,
-    };
-    let mut judged = Judged::plain(status).unless(compare::unscored(&m.unscored)).unless(compare::too_few(m.clusters));
+    let mut judged = Judged::from(match *rule {
+        // One observation breaks "none"; a clean record proves it only if it is long enough. An unscored case is no observation, and
+        // might be one: the exact interval of a rate begins above 0 as soon as something is counted.
+        Rule::NoneObserved { .. } if m.value > 0.0 => Held::plain(Answer::No),
+        Rule::NoneObserved { max_rate } => compare::hold_level(m, |level| match level.lower() {
+            above if above > 0.0 => Held::plain(Answer::Unproven),
+            _ => at_most(level, max_rate),
+        }),
+        Rule::AtMost { limit } => compare::hold_level(m, |level| at_most(level, limit)),
+        Rule::AtLeast { limit } => compare::hold_level(m, |level| at_most(level.mirrored(), -limit)),
+        _ => Held::plain(Answer::Unproven),
+    });
     if let (Status::Unproven, None, Rule::NoneObserved { max_rate }) = (judged.status, &judged.but, *rule) {
         let need = stats::n_min(max_rate, alpha).ok().and_then(|n| usize::try_from(n).ok());
         judged.more = need.and_then(|n| n.checked_sub(m.clusters)).filter(|n| *n > 0);
     }
     judged
+}
+
+fn at_most(level: Interval, limit: f64) -> Held {
+    Held::plain(if level.upper() <= limit {
+        Answer::Yes
+    } else if level.lower() > limit {
+        Answer::No
+    } else {
+        Answer::Unproven
+    })
 }

@@ -80,6 +80,9 @@ pub struct Criterion {
     pub slice: SliceName,
     /// What is required.
     pub rule: Rule,
+    /// For `superior` and `non-inferior` on a bounded metric: the largest share of independent cases, in `(0, 0.5]`, that may fall by half
+    /// the scale or more. Proven by the upper limit of that rate, like `at-most`.
+    pub max_severe: Option<f64>,
     /// Whether it gates; an advisory criterion is judged and shown, and decides nothing.
     pub required: bool,
     /// Why the policy's author wants it.
@@ -131,6 +134,7 @@ struct RawCriterion {
     margin: Option<Spanned<f64>>,
     limit: Option<Spanned<f64>>,
     max_rate: Option<Spanned<f64>>,
+    max_severe: Option<Spanned<f64>>,
     #[serde(default)]
     advisory: bool,
     #[serde(default)]
@@ -282,16 +286,36 @@ impl Checker<'_> {
                 Some(s) => self.name(s, SliceName::new),
                 None => Some(SliceName::all()),
             };
-            let rule = self.rule(c);
-            let (Some(id), Some(metric), Some(slice), Some(rule)) = (id, metric, slice, rule) else { continue };
+            let (rule, max_severe) = (self.rule(c), self.max_severe(c));
+            let (Some(id), Some(metric), Some(slice), Some(rule), Ok(max_severe)) =
+                (id, metric, slice, rule, max_severe)
+            else {
+                continue;
+            };
             let slice_span = c.slice.as_ref().map_or(c.metric.span(), Spanned::span);
             let place = CriterionPlace { metric: c.metric.span(), slice: slice_span };
             if places.insert(id.clone(), place).is_some() {
                 self.error(c.id.span(), format!("two criteria are called `{id}`"));
             }
-            criteria.push(Criterion { id, metric, slice, rule, required: !c.advisory, why: c.why.clone() });
+            criteria.push(Criterion { id, metric, slice, rule, max_severe, required: !c.advisory, why: c.why.clone() });
         }
         (criteria, places)
+    }
+
+    /// The share of severe regressions that is allowed, if one is named; an error where it means nothing, or nothing much.
+    fn max_severe(&mut self, c: &RawCriterion) -> Result<Option<f64>, ()> {
+        let Some(given) = &c.max_severe else { return Ok(None) };
+        let (value, word) = (*given.get_ref(), c.require.get_ref().as_str());
+        if !matches!(word, "superior" | "non-inferior") {
+            let message =
+                format!("`max-severe` means nothing to the rule `{word}`: it goes with `superior` and `non-inferior`");
+            self.error(given.span(), message);
+        } else if !(value > 0.0 && value <= 0.5) {
+            self.error(given.span(), format!("`max-severe` must be above 0 and at most 0.5, not {value}"));
+        } else {
+            return Ok(Some(value));
+        }
+        Err(())
     }
 
     /// The rule, with exactly the number that it needs: a number that the rule would ignore is an error, not a comment.
@@ -366,6 +390,9 @@ by = 0.1
     fn a_good_policy_is_read_whole() {
         let p = Policy::parse(SourceFile::new("policy.toml", GOOD)).unwrap();
         assert_eq!(p.criteria()[0].rule, Rule::Superior { by: 0.1 });
+        assert_eq!(p.criteria()[0].max_severe, None);
+        let severe = Policy::parse(SourceFile::new("policy.toml", format!("{GOOD}max-severe = 0.5\n"))).unwrap();
+        assert_eq!(severe.criteria()[0].max_severe, Some(0.5));
         assert!(p.criteria()[0].required && p.criteria()[0].slice.is_all());
         assert!((p.min_coverage() - 1.0).abs() < 1e-12);
     }
@@ -387,6 +414,23 @@ by = 0.1
                 "policy.toml:11:6: `by` means nothing to the rule `non-inferior`",
             ),
             (GOOD.replace("by = 0.1", "by = nan"), "policy.toml:11:6: `by` must be between 0 and 1000000000, not NaN"),
+            (
+                format!("{GOOD}max-severe = 0.6\n"),
+                "policy.toml:12:14: `max-severe` must be above 0 and at most 0.5, not 0.6",
+            ),
+            (
+                format!("{GOOD}max-severe = 0\n"),
+                "policy.toml:12:14: `max-severe` must be above 0 and at most 0.5, not 0",
+            ),
+            (
+                format!("{GOOD}max-severe = nan\n"),
+                "policy.toml:12:14: `max-severe` must be above 0 and at most 0.5, not NaN",
+            ),
+            (
+                format!("{}max-severe = 0.1\n", GOOD.replace("superior", "equivalent").replace("by =", "margin =")),
+                "policy.toml:12:14: `max-severe` means nothing to the rule `equivalent`: it goes with `superior` and \
+                 `non-inferior`",
+            ),
             (GOOD.replace("alpha = 0.05", "alpha = 0.9"), "policy.toml:5:9: `alpha` must be between 0.000001 and 0.25"),
             (GOOD.replace("[\"tuned\"]", "[]"), "policy.toml:4:14: a policy needs at least one candidate"),
             (

@@ -2,32 +2,27 @@
 
 use super::policy::{Criterion, Rule};
 use super::verdict::{Decision, Evidence, Finding, Status};
-use crate::compare::{Comparison, Measurement};
+use crate::compare::{Answer, Comparison, Held, Measurement};
 use crate::types::number::{self, Scale};
-use crate::types::{Direction, Metric};
+use crate::types::{CaseId, Direction, Metric};
 
 /// A status with what explains it.
 pub(super) struct Judged {
     pub status: Status,
-    /// Why a claim that the numbers seem to support is not made.
+    /// What the interval alone does not say: why a claim that it seems to support is not made, or what else violates the criterion.
     pub but: Option<String>,
     /// About how many more independent cases would decide.
     pub more: Option<usize>,
 }
 
-impl Judged {
-    /// A status that the numbers alone explain.
-    pub fn plain(status: Status) -> Self {
-        Self { status, but: None, more: None }
-    }
-
-    /// A met criterion that something forbids to call met.
-    pub fn unless(mut self, obstacle: Option<String>) -> Self {
-        if let (Status::Met, Some(why)) = (self.status, obstacle) {
-            self.status = Status::Unproven;
-            self.but = Some(why);
-        }
-        self
+impl From<Held> for Judged {
+    fn from(held: Held) -> Self {
+        let status = match held.answer {
+            Answer::Yes => Status::Met,
+            Answer::No => Status::Violated,
+            Answer::Unproven => Status::Unproven,
+        };
+        Self { status, but: held.why, more: None }
     }
 }
 
@@ -40,8 +35,12 @@ pub(super) fn of_pair(criterion: &Criterion, c: &Comparison, judged: &Judged) ->
         Rule::Equivalent { margin } => format!("the policy allows a difference of less than {}", size(c, margin)),
         _ => String::new(),
     };
-    let text = format!("{}, on {}; {wanted}.", capital(&pair_clause(criterion, c)), cases(c.pairs, c.clusters));
-    with_reasons(text, judged)
+    let severe = criterion.max_severe.map_or_else(String::new, |limit| {
+        format!(", and of half the scale or more in at most {} of the clusters", Scale::PERCENT.exact(limit))
+    });
+    let on = cases(c.pairs, c.clusters);
+    let text = format!("{}, on {on}; {wanted}{severe}.", capital(&pair_clause(criterion, c)));
+    with_reasons(text + &with_unscored(&c.unscored, c.imputed.is_some(), judged), judged)
 }
 
 /// The sentence of a criterion on the candidate's own level.
@@ -60,7 +59,18 @@ pub(super) fn of_level(criterion: &Criterion, m: &Measurement, judged: &Judged) 
         Rule::AtLeast { limit } => format!("{clause}; the policy asks for at least {}.", exact(limit)),
         _ => format!("{clause}."),
     };
-    with_reasons(text, judged)
+    with_reasons(text + &with_unscored(&m.unscored, m.imputed.is_some(), judged), judged)
+}
+
+/// What unscored cases could not change, where a claim was made beside them. `made_up` is whether they have a worst value at all.
+fn with_unscored(unscored: &[CaseId], made_up: bool, judged: &Judged) -> String {
+    let cases =
+        if unscored.len() == 1 { "unscored case".to_owned() } else { format!("{} unscored cases", unscored.len()) };
+    match judged.status {
+        Status::Met if made_up => format!(" It holds with the {cases} counted against the candidate, too."),
+        Status::Violated if made_up => format!(" It is violated with the {cases} counted for the candidate, too."),
+        _ => String::new(),
+    }
 }
 
 /// The verdict in one sentence: what decided it, in the policy's order.
@@ -92,7 +102,14 @@ fn because(findings: &[&Finding], word: &str) -> String {
 /// The finding's sentence without the policy's side of it.
 fn clause(f: &Finding) -> String {
     match &f.evidence {
-        Evidence::Comparison(c) => pair_clause(&f.criterion, c),
+        Evidence::Comparison(c) => {
+            let severe = c
+                .severe
+                .as_ref()
+                .filter(|_| f.criterion.max_severe.is_some())
+                .map(|s| format!(", and {} of {} cases lost half the scale or more", s.lost, c.pairs));
+            pair_clause(&f.criterion, c) + &severe.unwrap_or_default()
+        }
         Evidence::Measurement(m) => level_clause(&f.criterion, m),
         Evidence::Nothing => f.sentence.trim_end_matches('.').to_owned(),
     }
@@ -164,7 +181,10 @@ fn cases(cases: usize, clusters: usize) -> String {
 
 fn with_reasons(mut text: String, judged: &Judged) -> String {
     if let Some(but) = &judged.but {
-        text.push_str(&format!(" Not proven: {but}."));
+        match judged.status {
+            Status::Violated => text.push_str(&format!(" {}.", capital(but))),
+            _ => text.push_str(&format!(" Not proven: {but}.")),
+        }
     }
     if let Some(more) = judged.more {
         text.push_str(&format!(" About {more} more independent cases would decide it, if the estimate stays."));

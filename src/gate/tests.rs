@@ -9,6 +9,8 @@ use crate::types::{
 };
 use proptest::prelude::*;
 
+mod rules;
+
 const POLICY: &str = r#"format = "goldgate.policy/1"
 name = "p"
 baseline = "base"
@@ -228,6 +230,11 @@ fn harm(samples: &mut Vec<Sample>, kind: u8, at: usize) {
     }
 }
 
+/// The scores of the candidate on the case of the sample `i` of [`good`].
+fn scores_of_candidate(samples: &mut [Sample], i: usize) -> &mut Vec<Score> {
+    &mut samples[i | 1].scores
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
@@ -248,7 +255,8 @@ proptest! {
         prop_assert!(harmed != Decision::Promote || clean == Decision::Promote);
     }
 
-    /// A promotion needs every sample: with one removed, doubled, unscored, failed or cut, the same evidence promotes nobody.
+    /// A promotion needs every trial: with one removed, doubled, failed, cut, or without the score of "never observed", the same evidence
+    /// promotes nobody. (Another missing score counts at its worst: `rules` has both sides of that.)
     #[test]
     fn one_harm_to_promoting_evidence_takes_the_promotion(n in 60usize..80, kind in 0u8..7, at in 0usize..10_000) {
         let mut samples = good(n);
@@ -258,8 +266,8 @@ proptest! {
             0 => {
                 samples.remove(i);
             }
-            1 => samples[i].scores[at % 2].value = Some(f64::NAN),
-            2 => samples[i].scores[at % 2].value = None,
+            1 => scores_of_candidate(&mut samples, i)[1].value = Some(f64::NAN),
+            2 => scores_of_candidate(&mut samples, i)[1].value = None,
             3 => {
                 let copy = samples[i].clone();
                 samples.push(copy);
@@ -267,7 +275,7 @@ proptest! {
             4 => samples[i].outcome = Outcome::Failed,
             5 => samples[i].outcome = Outcome::Truncated,
             _ => {
-                samples[i].scores.remove(at % 2);
+                scores_of_candidate(&mut samples, i).remove(1);
             }
         }
         prop_assert_ne!(verdict(&samples, n).decision(), Decision::Promote);

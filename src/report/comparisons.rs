@@ -1,13 +1,12 @@
 //! Comparisons without a policy, as tables for a terminal.
 
+use super::beside;
 use crate::compare::{Answer, Comparison, ComparisonTable, Row};
+use crate::types::TargetName;
 use crate::types::number::{self, Scale};
-use crate::types::{CaseId, TargetName};
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
 use std::collections::BTreeMap;
 
-/// Names of cases that a note lists before the rest is counted.
-const NAMED: usize = 5;
 /// The longest name of a metric, in characters, that is not broken at its dots.
 const LONG_NAME: usize = 16;
 /// The longest part of such a name that keeps to one line, whatever the columns beside it are cut to.
@@ -124,8 +123,16 @@ fn notes(all: &ComparisonTable, rows: &[&Row], name: &TargetName) -> Vec<String>
         if c.slice.is_all() && !c.unscored.is_empty() {
             let count = c.unscored.len();
             let cases = if count == 1 { "1 case lacks".to_owned() } else { format!("{count} cases lack") };
-            notes.push(format!("{}: {cases} a score, or one side of it: {}", c.metric.name, named(&c.unscored)));
+            notes.push(format!(
+                "{}: {cases} a score, or one side of it: {}",
+                c.metric.name,
+                beside::named(&c.unscored)
+            ));
         }
+    }
+    for c in rows.iter().map(|row| &row.comparison).filter(|c| c.slice.is_all()) {
+        let said = beside::change(c).into_iter().chain(c.method.fallbacks.iter().cloned());
+        notes.extend(said.map(|note| format!("{}: {note}", c.metric.name)));
     }
     if !margins.is_empty() {
         notes.push(format!("no worse? = the loss is proven to be below the margin: {}", margins.join(", ")));
@@ -147,13 +154,6 @@ fn notes(all: &ComparisonTable, rows: &[&Row], name: &TargetName) -> Vec<String>
 
 fn subject(c: &Comparison) -> String {
     if c.slice.is_all() { c.metric.name.to_string() } else { format!("{} on {}", c.metric.name, c.slice) }
-}
-
-pub(super) fn named(cases: &[CaseId]) -> String {
-    let names: Vec<_> = cases.iter().take(NAMED).map(CaseId::as_str).collect();
-    let more = cases.len().saturating_sub(NAMED);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("{}{more}", names.join(", "))
 }
 
 /// A note in lines of at most `width` characters, indented behind the first. A word that alone is longer is cut.

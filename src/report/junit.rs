@@ -93,7 +93,7 @@ fn criterion_status(view: &CriterionView<'_>) -> TestCaseStatus {
         (true, Status::Violated) => "violated",
         (true, _) => "undecided",
     };
-    let (method, _) = view.method();
+    let method = view.method().map_or("", |m| &m.name);
     // GitLab shows the inner text and never the message: the sentence stands in both.
     let inner = format!(
         "{}\nbaseline {}, candidate {}, change {} ({}), allowed: {}, cases {}, {}",

@@ -3,6 +3,7 @@
 //! Called by `cli` with a finished [`ReportModel`]. The same model gives the same bytes on every machine. Whatever a model, a suite or a
 //! server said reaches a rendering only through [`Untrusted`](crate::types::Untrusted), which has one form per sink.
 
+mod beside;
 mod comparisons;
 mod csp;
 mod csv;

@@ -1,6 +1,7 @@
 //! The noise floor of a target, as tables for a terminal.
 
-use super::comparisons::{named, wrapped};
+use super::beside::named;
+use super::comparisons::wrapped;
 use crate::compare::MetricNoise;
 use crate::gate::{CriterionNoise, Noise};
 use crate::types::MetricKind;

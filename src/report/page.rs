@@ -105,6 +105,9 @@ struct CriterionRow<'a> {
     why: String,
     method: String,
     method_why: String,
+    assumptions: String,
+    fallbacks: String,
+    beside: String,
     forest: ForestRow,
 }
 
@@ -258,7 +261,9 @@ fn decided<'a>(model: &ReportModel, verdict: &'a Verdict) -> Decided<'a> {
 
 fn criterion(view: CriterionView<'_>, says_level: bool) -> CriterionRow<'_> {
     let (finding, cases) = (view.finding, view.cases_text());
-    let (method, method_why) = view.method();
+    let method = view.method();
+    let (name, why) = method.map_or(("", ""), |m| (&m.name, &m.why));
+    let beside = view.beside();
     let title = format!("{}: {}", finding.criterion.id, finding.status.word());
     let description =
         format!("{} Change {}, interval {}, allowed {}.", finding.sentence, view.change, view.interval, view.allowed);
@@ -280,8 +285,11 @@ fn criterion(view: CriterionView<'_>, says_level: bool) -> CriterionRow<'_> {
         unscored: view.unscored,
         sentence: shown(&finding.sentence),
         why: shown(&finding.criterion.why),
-        method: shown(method),
-        method_why: shown(method_why),
+        method: shown(name),
+        method_why: shown(why),
+        assumptions: method.map(|m| shown(&m.assumptions.join("; "))).unwrap_or_default(),
+        fallbacks: method.map(|m| shown(&m.fallbacks.join("; "))).unwrap_or_default(),
+        beside: shown(&beside.join("; ")),
     }
 }
 

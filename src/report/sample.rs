@@ -1,7 +1,7 @@
 //! A realistic model for the tests of this room: a service desk suite, a tuned and a regressed candidate, and hostile texts on demand.
 
 use super::{AnswerRow, CaseRow, ReportModel, RunFacts, TargetFacts, TokenSaving};
-use crate::compare::{Comparison, Estimand, Flips, Measurement, Method};
+use crate::compare::{Comparison, Estimand, Flips, Measurement, Method, Severe, Tail, TailRatio};
 use crate::gate::{Criterion, Decision, Evidence, Finding, Rule, Status, Verdict};
 use crate::score::Score;
 use crate::types::Outcome;
@@ -84,7 +84,7 @@ pub(super) fn hostile_model() -> ReportModel {
         target.adapter = Some(next(i + 1));
     }
     for comparison in &mut model.comparisons {
-        comparison.method = Method { name: all.clone(), why: all.clone() };
+        comparison.method = hostile_method(&all);
     }
     for (i, case) in model.cases.iter_mut().enumerate() {
         case.question = Untrusted::new(next(i));
@@ -99,7 +99,7 @@ pub(super) fn hostile_model() -> ReportModel {
         finding.sentence.clone_from(&all);
         finding.criterion.why.clone_from(&all);
         if let Evidence::Comparison(c) = &mut finding.evidence {
-            c.method = Method { name: all.clone(), why: all.clone() };
+            c.method = hostile_method(&all);
         }
     }
     model.verdicts = vec![Verdict::for_tests("regressed", Decision::Reject, &all, vec![all.clone()], findings)];
@@ -155,12 +155,50 @@ fn saving(candidate: &str) -> TokenSaving {
     }
 }
 
+fn hostile_method(text: &str) -> Method {
+    let texts = || vec![text.to_owned()];
+    Method { name: text.to_owned(), why: text.to_owned(), assumptions: texts(), fallbacks: texts() }
+}
+
 fn method(text: &str) -> Method {
     Method {
         name: text.to_owned(),
-        why: "Pairs are binary and cases share templates, so the variance is clustered; assumes that clusters are independent."
-            .to_owned(),
+        why: "pairs are binary and cases share templates, so the variance is clustered".to_owned(),
+        assumptions: vec!["the clusters are independent of each other".to_owned()],
+        fallbacks: vec![
+            "few clusters hold a changed pair (7): the design effect is raised to its floor 1.60".to_owned(),
+        ],
     }
+}
+
+pub(super) fn severe() -> Severe {
+    Severe {
+        lost: 2,
+        gained: 1,
+        lost_cases: vec![case_id("tone", 4), case_id("tone", 9)],
+        rate: 0.04,
+        rate_interval: Interval::new(0.007, 0.12, 0.9).unwrap(),
+        net: -0.02,
+        net_interval: Interval::new(-0.08, 0.03, 0.9).unwrap(),
+    }
+}
+
+pub(super) fn tails() -> Vec<Tail> {
+    let found = TailRatio {
+        baseline_value: 1.2,
+        candidate_value: 0.84,
+        change: -0.3,
+        interval: Interval::new(-0.41, -0.17, 0.9).unwrap(),
+    };
+    vec![
+        Tail { quantile: 0.95, need: 59, found: Some(found), why: None },
+        Tail {
+            quantile: 0.99,
+            need: 299,
+            found: None,
+            why: Some("not estimable: 240 of 299 independent cases".to_owned()),
+        },
+    ]
 }
 
 #[expect(clippy::too_many_arguments, reason = "a table of numbers reads best as one row per call")]
@@ -201,6 +239,9 @@ fn compared(
         change,
         interval: Interval::new(change - low, change + high, 0.9).unwrap(),
         p_better: Some(0.0004),
+        severe: (metric.kind == MetricKind::Bounded).then(severe),
+        imputed: None,
+        tails: if metric.kind == MetricKind::Duration { tails() } else { Vec::new() },
         method: method("Tango score interval, clustered (Obuchowski)"),
         metric,
     }
@@ -217,6 +258,7 @@ fn measured(who: &str, observed: usize, upper: f64) -> Measurement {
         value: observed as f64 / 40.0,
         interval: Interval::new(if observed == 0 { 0.0 } else { 0.28 }, upper, 0.9).unwrap(),
         observed: (0..observed).map(|i| case_id("safety", i * 6 + 5)).collect(),
+        imputed: None,
         method: method("Clopper-Pearson exact interval"),
     }
 }
@@ -227,6 +269,7 @@ fn criterion(id: &str, metric: usize, slice: &str, rule: Rule, required: bool) -
         metric: metrics()[metric].name.clone(),
         slice: name(SliceName::new, slice),
         rule,
+        max_severe: None,
         required,
         why: "Agreed with the service desk on 2026-10-02.".to_owned(),
     }

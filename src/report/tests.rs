@@ -315,3 +315,16 @@ fn contrast(css: &str, a: &str, b: &str) -> f64 {
     let (a, b) = (light(a), light(b));
     (a.max(b) + 0.05) / (a.min(b) + 0.05)
 }
+
+#[test]
+fn the_page_says_what_a_method_assumes_what_it_fell_back_on_and_what_stands_beside_it() {
+    let page = visible(&html(&model(12)).unwrap());
+    for said in [
+        "<dt>It assumes</dt><dd>the clusters are independent of each other</dd>",
+        "<dt>Not the default</dt><dd>few clusters hold a changed pair (7): the design effect is raised to its floor 1.60</dd>",
+        "<dt>Beside it</dt><dd>p95 1.2\u{202f}s → 840\u{202f}ms, −30\u{202f}% (−41 to −17\u{202f}%); p99 not estimable: 240 of 299 \
+         independent cases</dd>",
+    ] {
+        assert!(page.contains(said), "{said}");
+    }
+}

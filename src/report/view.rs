@@ -1,7 +1,7 @@
 //! What every rendering says of a criterion, in the same words and digits: derived once from a finding, shown many times.
 
-use super::{ReportModel, flips};
-use crate::compare::{Comparison, Measurement};
+use super::{ReportModel, beside, flips};
+use crate::compare::{Comparison, Measurement, Method};
 use crate::gate::{Decision, Evidence, Finding, Rule, Status, Verdict};
 use crate::types::number::{self, NOTHING, Scale, THIN};
 use crate::types::{Direction, Interval, Metric};
@@ -70,7 +70,14 @@ impl<'a> CriterionView<'a> {
             candidate: level_of(c, c.candidate_value),
             change: scale.change(c.change, decimals),
             interval: scale.changes(&c.interval, decimals),
-            allowed: allowed(&finding.criterion.rule, Some(&c.metric)),
+            allowed: match finding.criterion.max_severe {
+                Some(limit) => format!(
+                    "{}; severe losses ≤{THIN}{}",
+                    allowed(&finding.criterion.rule, Some(&c.metric)),
+                    Scale::PERCENT.exact(limit)
+                ),
+                None => allowed(&finding.criterion.rule, Some(&c.metric)),
+            },
             cases: Some((c.pairs, c.clusters)),
             unscored: c.unscored.len(),
             level: Some(number::confidence(c.interval.level())),
@@ -107,12 +114,21 @@ impl<'a> CriterionView<'a> {
         }
     }
 
-    /// The method behind the numbers and why it was chosen; empty where nothing could be computed.
-    pub(super) fn method(&self) -> (&'a str, &'a str) {
+    /// The method behind the numbers; none where nothing could be computed.
+    pub(super) fn method(&self) -> Option<&'a Method> {
         match &self.finding.evidence {
-            Evidence::Comparison(c) => (&c.method.name, &c.method.why),
-            Evidence::Measurement(m) => (&m.method.name, &m.method.why),
-            Evidence::Nothing => ("", ""),
+            Evidence::Comparison(c) => Some(&c.method),
+            Evidence::Measurement(m) => Some(&m.method),
+            Evidence::Nothing => None,
+        }
+    }
+
+    /// What the interval does not show, as fragments.
+    pub(super) fn beside(&self) -> Vec<String> {
+        match &self.finding.evidence {
+            Evidence::Comparison(c) => beside::change(c),
+            Evidence::Measurement(m) => beside::level(m),
+            Evidence::Nothing => Vec::new(),
         }
     }
 

@@ -111,17 +111,27 @@ fn repeats_are_not_counted_as_cases() {
 }
 
 #[test]
-fn dropped_errors_are_named_and_forbid_a_yes() {
+fn dropped_errors_are_named_and_count_at_their_worst() {
     let p = Project::new();
     let mut pairs = vec![("1", "1"); 200];
-    assert_eq!(json(&p, &table(pairs.clone()), &["--margin", "m=0.05"])["comparisons"][0]["no-worse"]["answer"], "yes");
+    let answer = |text: &str, margin: &str| json(&p, text, &["--margin", margin])["comparisons"][0].clone();
+    assert_eq!(answer(&table(pairs.clone()), "m=0.02")["no-worse"]["answer"], "yes");
     pairs.extend([("1", ""), ("", "1")]);
-    let text = format!("{}c999,old,m,1\n", table(pairs));
-    let row = &json(&p, &text, &["--margin", "m=0.05"])["comparisons"][0];
+    let text = format!("{}c999,old,m,1\n", table(pairs.clone()));
+    let row = answer(&text, "m=0.02");
     assert_eq!(row["unscored"], serde_json::json!(["c200", "c201", "c999"]), "an empty value and a missing row alike");
+    // The candidate's two are lost, and what the baseline lacks was right at best: two of 203.
+    assert!((number(&row["imputed"]["against"]["change"]) + 2.0 / 203.0).abs() < 1e-12, "{row}");
+    assert!((number(&row["imputed"]["in-favour"]["change"]) - 1.0 / 203.0).abs() < 1e-12, "{row}");
     assert_eq!(row["no-worse"]["answer"], "unproven", "{row}");
-    let out = compare(&p, &text, &["--margin", "m=0.05"]);
+    assert_eq!(answer(&text, "m=0.05")["no-worse"]["answer"], "yes");
+    let out = compare(&p, &text, &["--margin", "m=0.02"]);
     assert!(out.stdout.contains("m: 3 cases lack a score, or one side of it: c200, c201, c999"), "{}", out.stdout);
+    assert!(out.stdout.contains("with the 3 unscored cases counted against the candidate"), "{}", out.stdout);
+    // Two more, and what lacks a score is more than 2 %.
+    pairs.extend([("1", ""), ("1", "")]);
+    let row = answer(&format!("{}c999,old,m,1\n", table(pairs)), "m=0.1");
+    assert!(row["no-worse"]["why"].as_str().unwrap().contains("at most 2\u{202f}% may lack a score"), "{row}");
 }
 
 #[test]
