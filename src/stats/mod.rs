@@ -48,6 +48,7 @@ mod noncentral_t;
 mod paired;
 mod planning;
 mod power;
+mod power_sums;
 mod ppi;
 mod preference;
 mod proportion;
