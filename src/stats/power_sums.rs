@@ -74,13 +74,13 @@ impl PowerSums {
         let mut sums = [0.0; ORDER + 1];
         let mut binomials = [0.0; ORDER + 1];
         binomials[0] = 1.0;
-        for k in 0..=ORDER {
+        for (k, sum) in sums.iter_mut().enumerate() {
             // The row k of Pascal's triangle, from the right.
             for j in (1..=k).rev() {
                 binomials[j] += binomials[j - 1];
             }
             // Horner in the shift: the sum over j of C(k, j) shift^(k-j) P_j.
-            sums[k] = (0..=k).fold(0.0, |total, j| total * shift + binomials[j] * self.about_mean[j]);
+            *sum = (0..=k).fold(0.0, |total, j| total * shift + binomials[j] * self.about_mean[j]);
         }
         Some(Series { scale: self.scale, largest, sums })
     }
