@@ -3,9 +3,10 @@
 use goldgate::stats::{
     ClusterCounts, Discordance, EXACT_LIMIT, KappaWeights, MixtureProcess, PairedCounts, RatingScale, Zeros, bca_mean,
     benjamini_hochberg, clopper_pearson_interval, cluster_mean, cohen_kappa, cuped, gaffke_interval,
-    gaffke_lower_bound, gaffke_p_above, gaffke_p_below, hodges_lehmann, holm, krippendorff_alpha, log_ratio_t, mcnemar,
-    newcombe_interval, noninferiority_margin, noninferiority_n, noninferiority_power_exact, ordinal_superiority,
-    paired_t, quantile_interval, quantile_ratio, ratio_below_p, ratio_of_totals, sign_flip, tango_clustered,
+    gaffke_lower_bound, gaffke_p_above, gaffke_p_below, hodges_lehmann, holm, krippendorff_alpha,
+    krippendorff_interval, log_ratio_t, mcnemar, median_ratio, newcombe_interval, noninferiority_margin,
+    noninferiority_n, noninferiority_power_exact, ordinal_superiority, paired_t, quantile_interval, quantile_ratio,
+    ratio_below_p, ratio_of_totals, sign_flip, simulated_power, studentised_bootstrap_mean, tango_clustered,
     tango_interval, tango_test, tost, wilcoxon,
 };
 use goldgate::types::SplitMix64;
@@ -284,5 +285,39 @@ proptest! {
             prop_assert!((own.adjusted.mean + shift - other.adjusted.mean).abs() < 1e-9);
             prop_assert!((own.adjusted.se - other.adjusted.se).abs() < 1e-9);
         }
+    }
+}
+
+#[test]
+fn the_number_of_threads_changes_no_bit() {
+    let mut rng = SplitMix64::new(11);
+    // Long enough that blocks, tasks and the power sums of Gaffke's bound all come in more than one part.
+    let d: Vec<f64> = (0..70_000).map(|_| if rng.unit() < 0.7 { 0.0 } else { 2.0 * rng.unit() - 1.0 }).collect();
+    let labels: Vec<usize> = (0..d.len()).map(|i| i * 7 % 20_000).collect();
+    let count = |d: &[f64], sign: f64| d.iter().filter(|&&x| x * sign > 0.0).count() as u64;
+    let counts = |d: &[f64]| ClusterCounts { gained: count(d, 1.0), lost: count(d, -1.0), pairs: d.len() as u64 };
+    let clusters: Vec<ClusterCounts> = d.chunks(2).map(counts).collect();
+    let few = &d[..500];
+    let ratings: Vec<Vec<Option<f64>>> =
+        [0, 500, 1_000].map(|from| d[from..from + 500].iter().map(|x| Some((2.0 * x).round())).collect()).to_vec();
+    let all = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let (boot, bca) = bca_mean(few, 1_999, 5, LEVEL).unwrap();
+            let passes = |d: &[f64]| Ok(paired_t(d, -0.05, LEVEL)?.p_greater <= ALPHA);
+            let t = tango_clustered(&clusters).unwrap();
+            (
+                (boot, bca, studentised_bootstrap_mean(few, 1_999, 5, LEVEL).unwrap()),
+                median_ratio(&[1.0, 2.5, 3.0, 7.0], &[2.0, 2.0, 1.5, 4.0], 999, 5, LEVEL).unwrap(),
+                krippendorff_interval(&ratings, RatingScale::Ordinal, 299, 5, LEVEL).unwrap(),
+                simulated_power(few, 300, 199, 5, passes).unwrap(),
+                (wilcoxon(&d, Zeros::Pratt).unwrap(), gaffke_lower_bound(&d, -1.0, ALPHA).unwrap()),
+                (cluster_mean(&d, &labels).unwrap(), t.interval(LEVEL).unwrap(), t),
+            )
+        })
+    };
+    let one = all(1);
+    for threads in [2, 4] {
+        assert!(all(threads) == one, "on {threads} threads");
     }
 }

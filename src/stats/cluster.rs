@@ -4,7 +4,7 @@
 use super::error::{Result, StatsError, at_least, finite, interval, open_unit, out_of_range, same_length, sample};
 use super::paired::{ScoreTest, inside, tango_limits, tango_statistic};
 use super::special::{t_cdf, t_critical, t_sf};
-use super::sum::{mean_variance, sum};
+use super::sum::{mean_variance, sums_over};
 use crate::types::Interval;
 
 /// The mean of differences with cluster-robust standard errors.
@@ -66,48 +66,57 @@ struct Robust {
     df: f64,
 }
 
-/// From the size and the total of each cluster; at least two clusters, none empty.
-fn robust(sizes: &[f64], totals: &[f64]) -> Result<Robust> {
-    let n = sum(sizes);
-    let mean = sum(totals) / n;
-    let over = |weigh: &dyn Fn(f64) -> f64| {
-        let terms: Vec<f64> = sizes
-            .iter()
-            .zip(totals)
-            .map(|(&size, &total)| {
-                let residual = total - size * mean;
-                residual * residual / (weigh(1.0 - size / n) * n * n)
-            })
-            .collect();
-        sum(&terms)
-    };
-    let shares: Vec<f64> = sizes.iter().map(|s| (s / n) * (s / n)).collect();
-    let h: Vec<f64> = sizes.iter().map(|s| (s / n) * (s / n) / (1.0 - s / n)).collect();
-    let h_squared: Vec<f64> = h.iter().map(|h| h * h).collect();
-    let total_h = sum(&h);
-    let inverse_df = sum(&shares) + total_h * total_h - sum(&h_squared);
-    let df = 1.0 / inverse_df;
+/// From the size and the total of each of at least two clusters, none empty, which `cluster` tells by number.
+fn robust(clusters: usize, cluster: impl Fn(usize) -> (f64, f64) + Copy + Sync) -> Result<Robust> {
+    let [n, total] = sums_over(clusters, |g| cluster(g).into());
+    let mean = total / n;
+    let [cr0, cr2, cr3, shares, h, h_squared] = sums_over(clusters, |g| {
+        let (size, total) = cluster(g);
+        let (residual, share) = ((total - size * mean) / n, size / n);
+        let (square, left) = (residual * residual, 1.0 - share);
+        let h = share * share / left;
+        [square, square / left, square / (left * left), share * share, h, h * h]
+    });
+    let df = 1.0 / (shares + h * h - h_squared);
     // One cluster that holds all but a rounding error leaves nothing to compare it with.
     if !(df.is_finite() && df > 0.5) {
         return Err(StatsError::NotEstimable { why: "one cluster holds nearly all observations" });
     }
-    Ok(Robust { mean, cr0: over(&|_| 1.0), cr2: over(&|left| left), cr3: over(&|left| left * left), df })
+    Ok(Robust { mean, cr0, cr2, cr3, df })
 }
 
-/// Sizes and totals of the clusters named by `labels`; clusters in the order of their labels.
-fn by_cluster(d: &[f64], labels: &[usize]) -> (Vec<f64>, Vec<f64>) {
+/// Size and total of each cluster named by `labels`; clusters in the order of their labels, and the differences of one added
+/// in the order given.
+fn by_cluster(d: &[f64], labels: &[usize]) -> Vec<(f64, f64)> {
+    let of =
+        |group: &mut dyn Iterator<Item = usize>| group.fold((0.0, 0.0), |(size, total), i| (size + 1.0, total + d[i]));
+    if labels.is_sorted() {
+        let mut start = 0;
+        return labels
+            .chunk_by(|a, b| a == b)
+            .map(|group| {
+                start += group.len();
+                of(&mut (start - group.len()..start))
+            })
+            .collect();
+    }
+    let largest = labels.iter().copied().max().unwrap_or(0);
+    if largest / DENSE < d.len() {
+        let mut clusters = vec![(0.0, 0.0); largest + 1];
+        for (&label, x) in labels.iter().zip(d) {
+            clusters[label].0 += 1.0;
+            clusters[label].1 += x;
+        }
+        clusters.retain(|c| c.0 > 0.0);
+        return clusters;
+    }
     let mut order: Vec<usize> = (0..d.len()).collect();
-    // Stable, so that the sums do not depend on anything but the order given.
-    if !labels.is_sorted() {
-        order.sort_by_key(|&i| labels[i]);
-    }
-    let (mut sizes, mut totals) = (Vec::new(), Vec::new());
-    for group in order.chunk_by(|&i, &j| labels[i] == labels[j]) {
-        sizes.push(group.len() as f64);
-        totals.push(group.iter().map(|&i| d[i]).sum());
-    }
-    (sizes, totals)
+    order.sort_by_key(|&i| labels[i]);
+    order.chunk_by(|&i, &j| labels[i] == labels[j]).map(|group| of(&mut group.iter().copied())).collect()
 }
+
+/// Labels per difference up to which a table of all labels is cheaper than sorting.
+const DENSE: usize = 4;
 
 /// The mean of differences `d` of which equal `labels` name the same cluster, weighted by difference (not by cluster).
 ///
@@ -120,10 +129,10 @@ fn by_cluster(d: &[f64], labels: &[usize]) -> (Vec<f64>, Vec<f64>) {
 pub fn cluster_mean(d: &[f64], labels: &[usize]) -> Result<ClusterMean> {
     sample("differences", d, 2)?;
     same_length("differences and cluster labels", d.len(), labels.len())?;
-    let (sizes, totals) = by_cluster(d, labels);
-    let g = sizes.len();
+    let totals = by_cluster(d, labels);
+    let g = totals.len();
     at_least("clusters", g, 2)?;
-    let r = robust(&sizes, &totals)?;
+    let r = robust(g, |i| totals[i])?;
     let naive = mean_variance(d).1 / d.len() as f64;
     let groups = g as f64;
     finite("cluster-robust error", r.cr3)?;
@@ -236,15 +245,19 @@ pub fn tango_clustered(clusters: &[ClusterCounts]) -> Result<ClusteredTango> {
             ));
         }
     }
-    let sizes: Vec<f64> = clusters.iter().map(|c| c.pairs as f64).collect();
-    let totals: Vec<f64> = clusters.iter().map(|c| c.gained as f64 - c.lost as f64).collect();
-    let n = sum(&sizes);
-    let (b, c) = clusters.iter().fold((0.0, 0.0), |(b, c), k| (b + k.gained as f64, c + k.lost as f64));
-    let r = robust(&sizes, &totals)?;
+    let r = robust(clusters.len(), |i| {
+        let k = &clusters[i];
+        (k.pairs as f64, k.gained as f64 - k.lost as f64)
+    })?;
+    let [n, b, c, squares, discordant] = sums_over(clusters.len(), |i| {
+        let ClusterCounts { gained, lost, pairs } = clusters[i];
+        let discordant = f64::from(u8::from(gained > 0 || lost > 0));
+        [pairs as f64, gained as f64, lost as f64, pairs as f64 * pairs as f64, discordant]
+    });
+    let discordant = discordant as usize;
     let difference = (b - c) / n;
     let v_iid = (((b + c) / n - difference * difference) / n).max(0.0);
-    let kish = sizes.iter().map(|s| s * s).sum::<f64>() / n;
-    let discordant = clusters.iter().filter(|c| c.gained > 0 || c.lost > 0).count();
+    let kish = squares / n;
     let observed = if v_iid > 0.0 { r.cr2 / v_iid } else { kish };
     let together = clusters.iter().map(|c| c.gained.saturating_add(c.lost)).filter(|d| *d > 0).min().unwrap_or(1);
     let copies = (together as f64).min(kish);
@@ -289,6 +302,19 @@ mod tests {
         let a = cluster_mean(&[0.1, 0.2, 0.3, 0.9], &[7, 7, 900, 3]).unwrap();
         let b = cluster_mean(&[0.9, 0.3, 0.2, 0.1], &[0, 9, 5, 5]).unwrap();
         assert!((a.se_cr2 - b.se_cr2).abs() < 1e-15 && a.clusters == 3);
+    }
+
+    #[test]
+    fn however_clusters_are_named_they_are_the_same() {
+        let n = 1_000;
+        let d: Vec<f64> = (0..n).map(|i| ((i * 37) % 101) as f64 / 101.0).collect();
+        let mixed: Vec<usize> = (0..n).map(|i| (i * 7) % 250).collect();
+        let far: Vec<usize> = mixed.iter().map(|l| l * 1_000_000 + usize::MAX / 2).collect();
+        assert_eq!(by_cluster(&d, &mixed), by_cluster(&d, &far));
+        let mut order: Vec<usize> = (0..n).collect();
+        order.sort_by_key(|&i| mixed[i]);
+        let (d_sorted, labels_sorted): (Vec<f64>, Vec<usize>) = order.iter().map(|&i| (d[i], mixed[i])).unzip();
+        assert_eq!(by_cluster(&d, &mixed), by_cluster(&d_sorted, &labels_sorted));
     }
 
     #[test]

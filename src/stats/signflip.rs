@@ -3,9 +3,11 @@
 //! It takes no margin, and must not be given one by shifting the data: with ties a shift turns every tie into a win. It
 //! shows superiority only; non-inferiority is [`super::gaffke_p_above`]'s and [`super::tango_test`]'s.
 
+use super::bootstrap::after;
 use super::error::{Result, StatsError, at_least, sample};
 use super::sum::sum;
 use crate::types::SplitMix64;
+use rayon::prelude::*;
 
 /// The largest sample of which all patterns are counted.
 pub const EXACT_LIMIT: usize = 40;
@@ -115,23 +117,47 @@ fn count_at_least(left: &[f64], right: &[f64], edge: f64) -> u64 {
 pub fn sign_flip_random(d: &[f64], patterns: usize, seed: u64) -> Result<SignFlip> {
     let (total, tolerance) = observed(d)?;
     at_least("random patterns", patterns, 1)?;
-    let mut rng = SplitMix64::new(seed);
-    let (mut greater, mut less, mut two) = (1, 1, 1);
-    for _ in 0..patterns {
-        let mut flipped = 0.0;
-        for chunk in d.chunks(64) {
-            let mut bits = rng.next_u64();
-            for x in chunk {
-                // The sign bit of the number is turned by one random bit.
-                flipped += f64::from_bits(x.to_bits() ^ (bits << 63));
-                bits >>= 1;
+    let count = |task: usize| {
+        let mut counts = [0_u64; 3];
+        let end = patterns.min((task + 1) * TASK);
+        for first in (task * TASK..end).step_by(SIDE_BY_SIDE) {
+            // The last eight may hold more than was asked for.
+            for &flipped in flipped_sums(d, seed, first).iter().take(end - first) {
+                counts[0] += u64::from(flipped >= total - tolerance);
+                counts[1] += u64::from(flipped <= total + tolerance);
+                counts[2] += u64::from(flipped.abs() >= total.abs() - tolerance);
             }
         }
-        greater += u64::from(flipped >= total - tolerance);
-        less += u64::from(flipped <= total + tolerance);
-        two += u64::from(flipped.abs() >= total.abs() - tolerance);
+        counts
+    };
+    let both = |a: [u64; 3], b: [u64; 3]| std::array::from_fn(|k| a[k] + b[k]);
+    let [greater, less, two] = (0..patterns.div_ceil(TASK)).into_par_iter().map(count).reduce(|| [0; 3], both);
+    Ok(SignFlip::from_counts(1 + greater, 1 + less, 1 + two, patterns as u64 + 1))
+}
+
+/// Patterns that are summed side by side, so that one does not wait for the sum of another.
+const SIDE_BY_SIDE: usize = 8;
+
+/// Patterns of one task.
+const TASK: usize = 16 * SIDE_BY_SIDE;
+
+/// The sums of the sample under the eight patterns from number `first` on: pattern p takes its bits, 64 at a time, from the
+/// stream of `seed` after those of the patterns before it.
+fn flipped_sums(d: &[f64], seed: u64, first: usize) -> [f64; SIDE_BY_SIDE] {
+    let words = d.len().div_ceil(64) as u64;
+    let mut streams: [SplitMix64; SIDE_BY_SIDE] = std::array::from_fn(|j| after(seed, (first + j) as u64, words));
+    let mut sums = [0.0; SIDE_BY_SIDE];
+    for chunk in d.chunks(64) {
+        let mut bits = streams.each_mut().map(SplitMix64::next_u64);
+        for x in chunk {
+            for (sum, bits) in sums.iter_mut().zip(&mut bits) {
+                // The sign bit of the number is turned by one random bit.
+                *sum += f64::from_bits(x.to_bits() ^ (*bits << 63));
+                *bits >>= 1;
+            }
+        }
     }
-    Ok(SignFlip::from_counts(greater, less, two, patterns as u64 + 1))
+    sums
 }
 
 /// The sign-flip test: exact up to 40 differences, else with `patterns` random flips.
@@ -180,6 +206,36 @@ mod tests {
         assert!((exact.p_greater - random.p_greater).abs() < 0.02);
         assert!((exact.p_two_sided - random.p_two_sided).abs() < 0.02);
         assert_eq!(sign_flip(&d, 10, 1).unwrap(), exact);
+    }
+
+    #[test]
+    fn the_patterns_are_those_of_one_stream() {
+        let d: Vec<f64> = (0..130).map(|i| f64::from((i * 7) % 11) / 10.0 - 0.48).collect();
+        let mut rng = SplitMix64::new(3);
+        let mut one_after_the_other = || {
+            let mut sum = 0.0;
+            for chunk in d.chunks(64) {
+                let bits = rng.next_u64();
+                sum += chunk.iter().enumerate().fold(0.0, |s, (i, x)| if bits >> i & 1 == 1 { s - x } else { s + x });
+            }
+            sum
+        };
+        for first in [0, 8] {
+            for sum in flipped_sums(&d, 3, first) {
+                assert!((sum - one_after_the_other()).abs() < 1e-12);
+            }
+        }
+    }
+
+    #[test]
+    fn the_number_of_threads_changes_nothing() {
+        let d: Vec<f64> = (0..200).map(|i| f64::from((i * 7) % 11) / 10.0 - 0.48).collect();
+        let on = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| sign_flip_random(&d, 1_003, 5).unwrap())
+        };
+        assert_eq!((on(2), on(4)), (on(1), on(1)));
+        assert_eq!(on(1).patterns, 1_004);
     }
 
     #[test]

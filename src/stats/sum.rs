@@ -1,6 +1,7 @@
 //! Sums that stay accurate at a million terms, and the moments made from them.
 
 use super::error::{Result, StatsError, sample};
+use std::ops::Range;
 
 /// Terms that are added plainly before the pairwise tree begins: eight lanes of sixteen, which vectorises.
 const BLOCK: usize = 128;
@@ -29,6 +30,30 @@ pub(super) fn sum_by(xs: &[f64], f: impl Fn(f64) -> f64 + Copy) -> f64 {
 /// The pairwise sum.
 pub(super) fn sum(xs: &[f64]) -> f64 {
     sum_by(xs, |x| x)
+}
+
+/// Terms of a half that is worth another thread.
+const HALF: usize = 1 << 15;
+
+/// Several sums over `0..n` in one pass, pairwise like [`sum_by`]. All cores take part; the tree does not depend on them.
+pub(super) fn sums_over<const K: usize>(n: usize, f: impl Fn(usize) -> [f64; K] + Copy + Sync) -> [f64; K] {
+    sums_within(0..n, f)
+}
+
+fn sums_within<const K: usize>(range: Range<usize>, f: impl Fn(usize) -> [f64; K] + Copy + Sync) -> [f64; K] {
+    let plus = |a: [f64; K], b: [f64; K]| std::array::from_fn(|k| a[k] + b[k]);
+    if range.len() <= BLOCK {
+        return range.fold([0.0; K], |total, i| plus(total, f(i)));
+    }
+    let half = (range.len() / 2).next_multiple_of(BLOCK);
+    let middle = range.start + half;
+    let (left, right) = (range.start..middle, middle..range.end);
+    let (left, right) = if half >= HALF {
+        rayon::join(|| sums_within(left, f), || sums_within(right, f))
+    } else {
+        (sums_within(left, f), sums_within(right, f))
+    };
+    plus(left, right)
 }
 
 /// The mean of a non-empty slice, with one correction step for the rounding of the first.
@@ -113,6 +138,19 @@ mod tests {
         let xs = vec![0.1; 1_000_000];
         assert!((sum(&xs) - 100_000.0).abs() < 1e-9);
         assert!((mean_of(&xs) - 0.1).abs() < 1e-16);
+    }
+
+    #[test]
+    fn several_sums_in_one_pass_are_the_sums_one_by_one() {
+        let xs: Vec<f64> = (0..200_003).map(|i| f64::from((i * 31) % 1_009) / 1_009.0).collect();
+        let on = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| sums_over(xs.len(), |i| [xs[i], xs[i] * xs[i]]))
+        };
+        assert_eq!((on(2), on(4)), (on(1), on(1)));
+        let [first, second] = on(1);
+        assert!((first - sum(&xs)).abs() < 1e-9 && (second - sum_by(&xs, |x| x * x)).abs() < 1e-9);
+        assert_eq!(sums_over(0, |_| [1.0]), [0.0]);
     }
 
     #[test]

@@ -5,7 +5,9 @@
 
 use super::error::{Result, StatsError, interval, open_unit, sample};
 use super::special::{normal_cdf, normal_quantile, normal_sf};
+use super::sum::sum;
 use crate::types::Interval;
+use rayon::prelude::*;
 
 /// The largest number of ranks for which the null distribution is computed exactly.
 pub const EXACT_RANKS: usize = 1_000;
@@ -36,25 +38,48 @@ pub struct SignedRank {
     pub p_two_sided: f64,
 }
 
-/// Doubled mid-ranks (whole numbers) of the differences that are not 0, each with whether it is positive.
-fn doubled_ranks(d: &[f64], zeros: Zeros) -> Result<Vec<(u64, bool)>> {
-    sample("paired differences", d, 1)?;
-    let mut order: Vec<f64> = d.iter().copied().filter(|&x| zeros == Zeros::Pratt || x != 0.0).collect();
-    order.sort_unstable_by(|a, b| a.abs().total_cmp(&b.abs()));
-    let mut ranks = Vec::with_capacity(order.len());
-    let mut before = 0_u64;
-    for ties in order.chunk_by(|a, b| a.abs() == b.abs()) {
-        let count = ties.len() as u64;
-        // Ranks before+1 ..= before+count share their mean.
-        let doubled = 2 * before + count + 1;
-        ranks.extend(ties.iter().filter(|&&x| x != 0.0).map(|&x| (doubled, x > 0.0)));
-        before += count;
-    }
-    Ok(ranks)
+/// Differences of one size, none of size 0.
+struct Ties {
+    /// Twice their mid-rank, a whole number.
+    doubled_rank: u64,
+    count: u64,
+    positive: u64,
 }
 
-fn w_plus(ranks: &[(u64, bool)]) -> u64 {
-    ranks.iter().filter(|r| r.1).map(|r| r.0).sum()
+/// From so many differences on, all cores sort.
+const SORT_TOGETHER: usize = 1 << 15;
+
+/// The sizes of the differences that are not 0, ascending.
+fn ties(d: &[f64], zeros: Zeros) -> Result<Vec<Ties>> {
+    sample("paired differences", d, 1)?;
+    // The size of a number and below it its sign, as an integer that orders alike and sorts faster.
+    let mut keys: Vec<u64> =
+        d.iter().filter(|&&x| x != 0.0).map(|x| x.to_bits() << 1 | u64::from(x.is_sign_positive())).collect();
+    if keys.len() < SORT_TOGETHER {
+        keys.sort_unstable()
+    } else {
+        keys.par_sort_unstable()
+    }
+    let mut before = if zeros == Zeros::Pratt { (d.len() - keys.len()) as u64 } else { 0 };
+    let mut all = Vec::new();
+    for equal in keys.chunk_by(|a, b| a >> 1 == b >> 1) {
+        let count = equal.len() as u64;
+        let positive = equal.iter().map(|key| key & 1).sum();
+        // Ranks before+1 ..= before+count share their mean.
+        all.push(Ties { doubled_rank: 2 * before + count + 1, count, positive });
+        before += count;
+    }
+    Ok(all)
+}
+
+/// Twice the sum of the ranks of the positive differences.
+fn w_plus(ties: &[Ties]) -> u64 {
+    ties.iter().map(|t| t.doubled_rank * t.positive).sum()
+}
+
+/// The number of differences that are not 0.
+fn differing(ties: &[Ties]) -> usize {
+    ties.iter().map(|t| t.count as usize).sum()
 }
 
 /// The exact signed-rank test, conditional on the mid-ranks, so that it is valid with ties.
@@ -65,21 +90,22 @@ fn w_plus(ranks: &[(u64, bool)]) -> u64 {
 /// # Errors
 /// When the sample is empty, a difference is NaN or infinite, or more than [`EXACT_RANKS`] are not 0.
 pub fn wilcoxon_exact(d: &[f64], zeros: Zeros) -> Result<SignedRank> {
-    let ranks = doubled_ranks(d, zeros)?;
-    if ranks.len() > EXACT_RANKS {
+    let ties = ties(d, zeros)?;
+    let n = differing(&ties);
+    if n > EXACT_RANKS {
         return Err(StatsError::OutOfRange {
             what: "number of differences that are not 0",
-            value: ranks.len() as f64,
+            value: n as f64,
             expected: "at most 1000 for the exact signed-rank test",
         });
     }
-    let observed = w_plus(&ranks);
-    let law = null_law(ranks.iter().map(|r| r.0));
+    let observed = w_plus(&ties);
+    let law = null_law(ties.iter().flat_map(|t| (0..t.count).map(|_| t.doubled_rank)));
     let at = usize::try_from(observed).unwrap_or(usize::MAX).min(law.len() - 1);
     let p_greater = law[at..].iter().sum::<f64>().min(1.0);
     let p_less = law[..=at].iter().sum::<f64>().min(1.0);
     Ok(SignedRank {
-        n: ranks.len(),
+        n,
         w_plus: observed as f64 / 2.0,
         z: None,
         p_greater,
@@ -111,18 +137,19 @@ fn null_law(ranks: impl Iterator<Item = u64>) -> Vec<f64> {
 /// # Errors
 /// When the sample is empty, a difference is NaN or infinite, or all differences are 0.
 pub fn wilcoxon_normal(d: &[f64], zeros: Zeros, correction: bool) -> Result<SignedRank> {
-    let ranks = doubled_ranks(d, zeros)?;
-    if ranks.is_empty() {
+    let ties = ties(d, zeros)?;
+    if ties.is_empty() {
         return Err(StatsError::ZeroVariance);
     }
-    let w = w_plus(&ranks) as f64 / 2.0;
-    let mean = ranks.iter().map(|r| r.0).sum::<u64>() as f64 / 4.0;
-    let variance = ranks.iter().map(|r| (r.0 * r.0) as f64).sum::<f64>() / 16.0;
+    let w = w_plus(&ties) as f64 / 2.0;
+    let mean = ties.iter().map(|t| t.doubled_rank * t.count).sum::<u64>() as f64 / 4.0;
+    let squares: Vec<f64> = ties.iter().map(|t| (t.doubled_rank * t.doubled_rank) as f64 * t.count as f64).collect();
+    let variance = sum(&squares) / 16.0;
     let distance = w - mean;
     let moved = if correction { distance.signum() * (distance.abs() - 0.5).max(0.0) } else { distance };
     let z = moved / variance.sqrt();
     Ok(SignedRank {
-        n: ranks.len(),
+        n: differing(&ties),
         w_plus: w,
         z: Some(z),
         p_greater: normal_sf(z),
