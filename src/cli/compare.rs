@@ -1,7 +1,7 @@
 //! `goldgate compare`: the paired table of a run, or of anybody's scores, without a policy.
 
 use super::output::Terminal;
-use super::{CliError, pipeline};
+use super::{CliError, listed, pipeline};
 use crate::compare::{self, ComparisonTable, Form, Request, Scores};
 use crate::report;
 use crate::score::Sample;
@@ -178,10 +178,4 @@ impl Compare {
         }
         Ok(margins)
     }
-}
-
-/// The first names of a list that a file may have made long.
-fn listed(names: &[&str]) -> String {
-    let more = if names.len() > 8 { ", …" } else { "" };
-    format!("`{}`{more}", names[..names.len().min(8)].join("`, `"))
 }

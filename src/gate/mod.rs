@@ -2,6 +2,7 @@
 
 mod fit;
 mod judge;
+mod plan;
 mod policy;
 mod sentence;
 #[cfg(test)]
@@ -10,5 +11,9 @@ mod verdict;
 
 pub use fit::check_fit;
 pub use judge::{Asked, judge};
+pub use plan::{
+    Amount, CostRequest, CriterionPlan, Figure, FigureKind, Joint, JointMethod, Limits, PLAN_FORMAT, Pilot, PilotUse,
+    PlanRequest, PowerPlan, Powers, Price, Source, TargetCost, TotalCost, check_possible, cost, plan,
+};
 pub use policy::{Criterion, Policy, Rule};
 pub use verdict::{Decision, Evidence, Finding, Status, Verdict};

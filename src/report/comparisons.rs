@@ -143,7 +143,7 @@ fn named(cases: &[CaseId]) -> String {
 }
 
 /// A note in lines of at most `width` characters, indented behind the first. A word that alone is longer is cut.
-fn wrapped(text: &str, width: usize) -> String {
+pub(super) fn wrapped(text: &str, width: usize) -> String {
     const INDENT: &str = "  ";
     let width = width.max(20);
     let mut lines = vec![String::from(" ")];

@@ -5,5 +5,6 @@ mod architecture;
 mod documents;
 mod flow;
 mod malformed;
+mod plan;
 mod project;
 mod scores;
