@@ -35,7 +35,7 @@ fn criteria(plan: &PowerPlan, width: u16) -> Table {
     let with_gain = plan.criteria.iter().any(|c| c.power.planned.is_some());
     let with_pilot = plan.criteria.iter().any(|c| c.power.as_pilot.is_some());
     let mut header = vec!["criterion", "n", "needs", "detects", "rests on", "equal"];
-    header.extend(with_gain.then_some("planned"));
+    header.extend(with_gain.then_some("given"));
     header.extend(with_pilot.then_some("pilot"));
     let numbers: Vec<usize> = [1, 2].into_iter().chain(5..header.len()).collect();
     let mut table = table(width, &header, &numbers);
@@ -161,13 +161,25 @@ fn binding(plan: &PowerPlan) -> String {
     let have = c.clusters as u64;
     match c.needed {
         Some(needed) if needed > have => format!(
-            "{} binds: a power of {wanted} takes about {} independent cases, {} more than the {} there are.",
+            "{} binds: a power of {wanted} takes about {} independent cases {}, {} more than the {} there are.",
             c.id,
             number::count(needed),
+            supposing(c),
             number::count(needed - have),
             number::count(have)
         ),
         _ => format!("{} binds: it has the least power, and more cases are not what it lacks.", c.id),
+    }
+}
+
+/// What the number of cases that are needed supposes.
+fn supposing(c: &CriterionPlan) -> &'static str {
+    match (c.rule, c.gain, c.needed_at) {
+        (Rule::NoneObserved { .. }, ..) => "on a clean record",
+        (Rule::AtLeast { .. } | Rule::AtMost { .. }, ..) => "at the level it rests on",
+        (_, Some(_), _) => "at the stated gain",
+        (_, None, Some(0.0)) => "if the targets do not differ",
+        _ => "at the pilot's gain",
     }
 }
 
@@ -218,7 +230,7 @@ fn legend(plan: &PowerPlan) -> String {
         "n = independent cases; needs = of them for a power of {wanted}; detects = with {wanted} at this n; equal = power if the targets do not differ"
     );
     if plan.criteria.iter().any(|c| c.power.planned.is_some()) {
-        text.push_str("; planned = power at the stated gain, or at the level it rests on");
+        text.push_str("; given = power at the stated gain, or at the level it rests on");
     }
     if plan.pilot.is_some() {
         text.push_str(

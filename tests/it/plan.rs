@@ -116,7 +116,10 @@ fn a_pilot_gives_figures_tokens_and_joint_power() {
     let usd = (asked * 2.5 + number(&base["completion-tokens"]["about"]) * 10.0) / 1e6;
     assert!((number(&base["usd"]["about"]) - usd).abs() < 1e-9 && number(&base["minutes"]["about"]) == 2.0, "{base}");
     // A pilot of a smaller suite serves a larger one.
-    let more = p.read("suites/mini/cases.jsonl").replace("\"id\":\"c", "\"id\":\"d").replace("\"cluster\":\"", "\"cluster\":\"x");
+    let more = p
+        .read("suites/mini/cases.jsonl")
+        .replace("\"id\":\"c", "\"id\":\"d")
+        .replace("\"cluster\":\"", "\"cluster\":\"x");
     p.write("suites/more/cases.jsonl", p.read("suites/mini/cases.jsonl") + &more);
     for file in ["suite.toml", "policy.toml", "prompts/system.j2", "prompts/user.j2"] {
         p.write(&format!("suites/more/{file}"), p.read(&format!("suites/mini/{file}")));

@@ -24,10 +24,13 @@ pub(super) fn sizes(suite: &Suite, criterion: &Criterion) -> Vec<usize> {
     sizes.into_values().collect()
 }
 
+/// Sum and number of the values of each side of a case, the baseline's first.
+type Sums = [(f64, usize); 2];
+
 /// What a pilot measured for a criterion, by cluster: the cases that have a value on both sides. A failure of the baseline has none,
 /// as in the gate's own comparison.
 pub(super) fn measured(pilot: &Pilot<'_>, criterion: &Criterion) -> Vec<Cluster> {
-    let mut values: BTreeMap<&CaseId, (&ClusterName, [(f64, usize); 2])> = BTreeMap::new();
+    let mut values: BTreeMap<&CaseId, (&ClusterName, Sums)> = BTreeMap::new();
     for s in pilot.samples.iter().filter(|s| s.is_in(&criterion.slice)) {
         let Some(value) = s.score(&criterion.metric).and_then(|score| score.value) else { continue };
         let side = match &s.target {
