@@ -119,12 +119,14 @@ fn a_pilot_gives_figures_tokens_and_joint_power() {
     let more = p
         .read("suites/mini/cases.jsonl")
         .replace("\"id\":\"c", "\"id\":\"d")
-        .replace("\"cluster\":\"", "\"cluster\":\"x");
+        .replace("\"cluster\":\"", "\"cluster\":\"x")
+        .replace("\"q\":\"", "\"q\":\"then ");
     p.write("suites/more/cases.jsonl", p.read("suites/mini/cases.jsonl") + &more);
     for file in ["suite.toml", "policy.toml", "prompts/system.j2", "prompts/user.j2"] {
         p.write(&format!("suites/more/{file}"), p.read(&format!("suites/mini/{file}")));
     }
     let out = p.run(&["plan", "suites/more", "--pilot", "r", "--json"]);
+    assert_eq!(out.code, 0, "{out:?}");
     let larger: Value = serde_json::from_str(&out.stdout).unwrap();
     assert_eq!(number(&larger["criteria"][1]["clusters"]), 2.0 * n, "{larger}");
     assert_eq!(larger["joint"]["method"], "resampled", "{larger}");
