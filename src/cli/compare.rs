@@ -2,7 +2,7 @@
 
 use super::output::{Terminal, to_stderr};
 use super::scores::{self, ScoresArg};
-use super::{CliError, pipeline};
+use super::{CliError, listed, pipeline};
 use crate::compare::{self, ComparisonTable, Request, Scores};
 use crate::report;
 use crate::score::Sample;
@@ -179,10 +179,4 @@ impl Compare {
         }
         Ok(margins)
     }
-}
-
-/// The first names of a list that a file may have made long.
-fn listed(names: &[&str]) -> String {
-    let more = if names.len() > 8 { ", …" } else { "" };
-    format!("`{}`{more}", names[..names.len().min(8)].join("`, `"))
 }

@@ -1,6 +1,8 @@
 //! `goldgate.toml`: the targets of a project.
 
 use super::CliError;
+use super::budget::{self, RawLimits, RawPrice};
+use crate::gate::{Limits, Price};
 use crate::suite::diag::{self, Diagnostics, SourceFile};
 use crate::suite::read_text;
 use crate::types::{TargetName, VariantName};
@@ -32,6 +34,10 @@ pub struct TargetConfig {
     pub adapter: Option<String>,
     /// The prompt variant that it is asked with.
     pub prompt: VariantName,
+    /// What its tokens cost, for `goldgate plan`.
+    pub price: Option<Price>,
+    /// How much it may be asked, for `goldgate plan`.
+    pub limits: Option<Limits>,
 }
 
 #[derive(Deserialize)]
@@ -48,6 +54,8 @@ struct RawTarget {
     model: Spanned<String>,
     adapter: Option<Spanned<String>>,
     prompt: Spanned<String>,
+    price: Option<RawPrice>,
+    limits: Option<RawLimits>,
 }
 
 impl Config {
@@ -81,10 +89,11 @@ impl Config {
                 TargetName::new(name.get_ref()).map_err(|e| wrong.push(file.error(name.span(), e.to_string())));
             let prompt = VariantName::new(t.prompt.get_ref())
                 .map_err(|e| wrong.push(file.error(t.prompt.span(), e.to_string())));
+            let (price, limits) = budget::read(&file, t.price.as_ref(), t.limits.as_ref(), &mut wrong);
             let (Ok(checked), Ok(prompt)) = (checked, prompt) else { continue };
             let model = t.model.get_ref().clone();
             let adapter = t.adapter.as_ref().map(|a| a.get_ref().clone());
-            targets.insert(checked, TargetConfig { model, adapter, prompt });
+            targets.insert(checked, TargetConfig { model, adapter, prompt, price, limits });
         }
         if raw.target.is_empty() {
             wrong.push(file.error(0..0, "there is no target").help("add a `[target.NAME]`"));
@@ -137,6 +146,15 @@ mod tests {
             (good.replace("target.base", "target.\"a b\""), "goldgate.toml:1:9: `a b` is not a target name"),
             (good.replace("prompt = \"p\"\n", ""), "missing field `prompt`"),
             (format!("api-key = \"x\"\n{good}"), "goldgate.toml:1:1: unknown field `api-key`"),
+            (format!("{good}price = {{ input = -1, output = 2 }}\n"), "goldgate.toml:5:19: `input` must be"),
+            (format!("{good}price = {{ input = nan, output = 2 }}\n"), "goldgate.toml:5:19: `input` must be"),
+            (format!("{good}price = {{ input = 1 }}\n"), "missing field `output`"),
+            (
+                format!("{good}limits = {{ tokens-per-minute = 0 }}\n"),
+                "goldgate.toml:5:32: `tokens-per-minute` must be",
+            ),
+            (format!("{good}limits = {{ requests-per-hour = 9 }}\n"), "unknown field `requests-per-hour`"),
+            (format!("{good}limits = {{ }}\n"), "goldgate.toml:5:10: `limits` limits nothing"),
             (String::new(), "there is no target"),
         ] {
             let got = errors(&text);

@@ -81,7 +81,16 @@ fn store_code(e: &StoreError) -> ExitCode {
     }
 }
 
+/// A warning with the lines that it speaks of.
+pub fn warning(d: &Diagnostic, colour: bool) -> String {
+    shown(d, Level::WARNING, colour)
+}
+
 fn snippet(d: &Diagnostic, colour: bool) -> String {
+    shown(d, Level::ERROR, colour)
+}
+
+fn shown(d: &Diagnostic, level: Level<'_>, colour: bool) -> String {
     let text = &*d.file.text;
     // A span must lie on character boundaries and inside the text, whatever a parser said.
     let floor = |mut i: usize| {
@@ -93,7 +102,7 @@ fn snippet(d: &Diagnostic, colour: bool) -> String {
     };
     let span = floor(d.span.start)..floor(d.span.end.max(d.span.start));
     let source = Snippet::source(text).path(d.file.path.as_str()).annotation(AnnotationKind::Primary.span(span));
-    let mut group = Level::ERROR.primary_title(d.message.as_str()).element(source);
+    let mut group = level.primary_title(d.message.as_str()).element(source);
     if let Some(help) = &d.help {
         group = group.element(Level::HELP.message(help.as_str()));
     }

@@ -42,6 +42,7 @@ impl Gate {
         } else {
             let loaded = Loaded::new(&self.path, self.policy.as_deref())?;
             let config = Config::load(config, &self.path)?;
+            terminal.warn_of_impossible(&loaded.policy, &loaded.suite);
             let run = pipeline::ask(&loaded, &config, self.run.options(), &mut Progress::new(terminal.quiet))?;
             (loaded.suite, loaded.policy, run)
         };

@@ -1,5 +1,6 @@
 //! The command line: the only room that knows clap, indicatif and the terminal. One file per command.
 
+mod budget;
 mod calibrate_noise;
 mod compare;
 mod config;
@@ -8,6 +9,7 @@ mod gate;
 mod golden;
 mod output;
 mod pipeline;
+mod plan;
 mod progress;
 mod report;
 mod run;
@@ -58,6 +60,8 @@ enum Colour {
 enum Command {
     /// Run what is missing of a suite, judge and report; or judge a run that is complete
     Gate(gate::Gate),
+    /// Say what a suite can show under its policy, and what asking it costs, without asking anything
+    Plan(plan::PlanArgs),
     /// Ask a suite of the targets and record the answers
     Run(run::Run),
     /// Ask one target several times: how far its scores move when nothing has changed
@@ -89,6 +93,7 @@ pub fn run() -> ExitCode {
     let config = cli.global.config.as_deref();
     let done = match &cli.command {
         Command::Gate(c) => c.run(config, &terminal),
+        Command::Plan(c) => c.run(config, &terminal),
         Command::Run(c) => c.run(config, &terminal),
         Command::Calibrate(c) => c.run(config, &terminal),
         Command::Compare(c) => c.run(&terminal),
@@ -100,4 +105,10 @@ pub fn run() -> ExitCode {
         terminal.error(&e);
         e.exit_code()
     })
+}
+
+/// The first names of a list that a file may have made long.
+fn listed(names: &[&str]) -> String {
+    let more = if names.len() > 8 { ", …" } else { "" };
+    format!("`{}`{more}", names[..names.len().min(8)].join("`, `"))
 }

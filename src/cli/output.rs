@@ -1,8 +1,10 @@
 //! Where results and errors go: results to standard output, everything else to standard error.
 
 use super::{CliError, Colour};
+use crate::gate::{self, Policy};
 use crate::report::{self, ReportModel, Style};
 use crate::store::{GoldenAnswer, RunDir, SealedRun, to_lines};
+use crate::suite::Suite;
 use crate::types::{Digest, TargetName};
 use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
@@ -46,6 +48,14 @@ impl Terminal {
     /// Writes what went wrong.
     pub fn error(&self, e: &CliError) {
         to_stderr(&e.render(self.coloured(std::io::stderr().is_terminal())));
+    }
+
+    /// Warns of criteria that no outcome of a suite could meet: the verdict will be undecided, and asking may cost money.
+    pub fn warn_of_impossible(&self, policy: &Policy, suite: &Suite) {
+        let coloured = self.coloured(std::io::stderr().is_terminal());
+        for (_, d) in gate::check_possible(policy, suite) {
+            to_stderr(&super::error::warning(&d, coloured));
+        }
     }
 
     /// Shows verdicts and findings.

@@ -69,6 +69,7 @@ impl Run {
     pub fn run(&self, config: Option<&Path>, terminal: &Terminal) -> Result<ExitCode, CliError> {
         let loaded = Loaded::new(&self.suite, self.policy.as_deref())?;
         let config = Config::load(config, &self.suite)?;
+        terminal.warn_of_impossible(&loaded.policy, &loaded.suite);
         let run = pipeline::ask(&loaded, &config, self.run.options(), &mut Progress::new(terminal.quiet))?;
         let samples = pipeline::score_all(&run, &loaded.suite)?;
         let results = pipeline::results(&run, &samples, &loaded.suite.metrics());

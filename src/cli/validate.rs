@@ -46,6 +46,7 @@ impl Validate {
                     format!("{} criteria", policy.criteria().len())
                 },
             ));
+            terminal.warn_of_impossible(policy, suite);
         }
         if self.targets {
             let config = Config::load(config, &self.suites[0])?;

@@ -103,7 +103,14 @@ fn obstacles(policy: &Policy, asked: Asked<'_>, baseline: &TargetName, candidate
     found
 }
 
-fn find(criterion: &Criterion, alpha: f64, asked: Asked<'_>, baseline: &TargetName, candidate: &TargetName) -> Finding {
+/// Judges one criterion. `goldgate plan` asks it of samples that it made, so that plan and gate cannot drift apart.
+pub(super) fn find(
+    criterion: &Criterion,
+    alpha: f64,
+    asked: Asked<'_>,
+    baseline: &TargetName,
+    candidate: &TargetName,
+) -> Finding {
     let finding = |status, sentence, evidence, more_cases| Finding {
         criterion: criterion.clone(),
         status,
@@ -152,7 +159,8 @@ fn timed_alone(metric: &Metric, asked: Asked<'_>, judged: Judged) -> Judged {
     Judged { status: Status::Unproven, but: Some(why), more: None }
 }
 
-fn judge_pair(criterion: &Criterion, c: &Comparison, alpha: f64) -> Judged {
+/// Holds a comparison against a criterion that compares.
+pub(super) fn judge_pair(criterion: &Criterion, c: &Comparison, alpha: f64) -> Judged {
     let rule = &criterion.rule;
     let mut held = compare::hold(c, |numbers| {
         let of_rule = match *rule {

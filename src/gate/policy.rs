@@ -106,6 +106,7 @@ pub struct Policy {
 /// Where a criterion's words stand in the file, so that a later check can point at them.
 #[derive(Clone, Debug)]
 struct CriterionPlace {
+    id: std::ops::Range<usize>,
     metric: std::ops::Range<usize>,
     slice: std::ops::Range<usize>,
 }
@@ -235,6 +236,12 @@ impl Policy {
         self.digest
     }
 
+    /// A diagnostic at a criterion as a whole.
+    #[must_use]
+    pub fn error_at_criterion(&self, criterion: &CriterionId, message: String) -> Diagnostic {
+        self.file.error(self.places.get(criterion).map_or(0..0, |p| p.id.clone()), message)
+    }
+
     /// A diagnostic at a criterion's metric.
     #[must_use]
     pub fn error_at_metric(&self, criterion: &CriterionId, message: String) -> Diagnostic {
@@ -293,7 +300,7 @@ impl Checker<'_> {
                 continue;
             };
             let slice_span = c.slice.as_ref().map_or(c.metric.span(), Spanned::span);
-            let place = CriterionPlace { metric: c.metric.span(), slice: slice_span };
+            let place = CriterionPlace { id: c.id.span(), metric: c.metric.span(), slice: slice_span };
             if places.insert(id.clone(), place).is_some() {
                 self.error(c.id.span(), format!("two criteria are called `{id}`"));
             }

@@ -2,7 +2,7 @@
 
 use super::error::{Result, at_least, closed_unit, finite, open_unit, out_of_range, positive};
 use super::mcnemar::{McNemar, mcnemar};
-use super::paired::tango_statistic;
+use super::paired::{inside, tango_statistic};
 use super::special::{binomial_pmf, binomial_quantile, binomial_sf_from, normal_cdf, normal_quantile};
 
 /// Probabilities of a discordant pair, as planned: gained and lost.
@@ -220,14 +220,15 @@ fn planned(psi: f64, difference: f64, alpha: f64) -> Result<f64> {
     Ok(-normal_quantile(open_unit("alpha", alpha)?))
 }
 
-/// The exact power of Tango's non-inferiority test: the probability of all tables with `T(-margin) >= z_{1-alpha}`.
+/// The exact power of Tango's non-inferiority test: the probability of all tables with `T(-margin) >= z_{1-alpha}`. A margin
+/// below 0 is a gain that must be exceeded: superiority.
 ///
 /// # Errors
-/// When `n` is 0, a probability is outside its range, or `margin` or alpha is outside `(0, 1)`.
+/// When `n` is 0, a probability is outside its range, `margin` is outside `(-1, 1)`, or alpha is outside `(0, 1)`.
 pub fn noninferiority_power_exact(n: u64, truth: Discordance, margin: f64, alpha: f64) -> Result<f64> {
     enumerable(n)?;
     truth.checked()?;
-    open_unit("margin", margin)?;
+    inside(margin)?;
     let z = -normal_quantile(open_unit("alpha", alpha)?);
     let given_kept = if truth.lost < 1.0 { (truth.gained / (1.0 - truth.lost)).min(1.0) } else { 0.0 };
     let mut power = 0.0;

@@ -7,5 +7,6 @@ mod documents;
 mod flow;
 mod formats;
 mod malformed;
+mod plan;
 mod project;
 mod scores;

@@ -335,8 +335,14 @@ pub fn check(root: &Value, schema: &Value, value: &Value, at: &str) {
         return check(root, root.pointer(&path[1..]).unwrap_or(&Value::Null), value, at);
     }
     if let Some(any) = schema["anyOf"].as_array() {
-        // Only "this, or null" is used.
-        let fitting = any.iter().find(|s| (s["type"] == "null") == value.is_null());
+        // Forms are told apart by being null, by a constant, or by their keys.
+        let fitting = any.iter().find(|s| {
+            let keys = s["required"].as_array();
+            let object = value.as_object();
+            (s["type"] == "null") == value.is_null()
+                && s.get("const").is_none_or(|word| word == value)
+                && keys.is_none_or(|k| object.is_some_and(|o| k.iter().all(|k| o.contains_key(k.as_str().unwrap()))))
+        });
         return check(root, fitting.unwrap_or_else(|| panic!("{at}: {value}")), value, at);
     }
     if let Some(words) = schema["enum"].as_array() {
