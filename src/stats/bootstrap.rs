@@ -8,6 +8,7 @@ use super::quantile::type7_of_sorted;
 use super::special::{normal_cdf, normal_quantile};
 use super::sum::{mean_of, mean_variance, sum_by};
 use crate::types::{Interval, SplitMix64};
+use rayon::prelude::*;
 use std::ops::Range;
 
 /// Resamples for a figure that is reported.
@@ -47,20 +48,25 @@ impl Bootstrap {
         Self::from_replicates(mean_of(d), resampled_means(d, seed, 0..resamples)?)
     }
 
-    /// Replicates of any statistic of `n` units: `statistic` gets the indices drawn, and for the estimate `0..n`.
+    /// Replicates of any statistic of `n` units: `statistic` gets the indices drawn, and for the estimate `0..n`. It is asked
+    /// on all cores, in no particular order; the replicates are in the order of the stream whatever the number of cores.
     ///
     /// # Errors
     /// When `n` or `resamples` is 0, or the statistic is NaN or infinite on some resample.
-    pub fn of(n: usize, resamples: usize, seed: u64, mut statistic: impl FnMut(&[usize]) -> f64) -> Result<Self> {
+    pub fn of(n: usize, resamples: usize, seed: u64, statistic: impl Fn(&[usize]) -> f64 + Sync) -> Result<Self> {
         at_least("units", n, 1)?;
-        let mut rng = SplitMix64::new(seed);
-        let mut indices: Vec<usize> = (0..n).collect();
-        let estimate = statistic(&indices);
+        let whole: Vec<usize> = (0..n).collect();
+        let estimate = statistic(&whole);
         let replicates = (0..resamples)
-            .map(|_| {
-                indices.fill_with(|| rng.index(n));
-                statistic(&indices)
-            })
+            .into_par_iter()
+            .map_init(
+                || whole.clone(),
+                |indices, r| {
+                    let mut rng = after(seed, r as u64, n as u64);
+                    indices.fill_with(|| rng.index(n));
+                    statistic(indices)
+                },
+            )
             .collect();
         Self::from_replicates(estimate, replicates)
     }
@@ -147,38 +153,61 @@ impl Bootstrap {
 }
 
 /// Resamples that are drawn side by side, so that one does not wait for the sum of another.
-const SIDE_BY_SIDE: usize = 4;
+pub(super) const SIDE_BY_SIDE: usize = 4;
+
+/// Draws that one task makes: enough to be worth handing to another thread.
+const DRAWS: usize = 1 << 17;
 
 /// The means of the resamples numbered `which` of the stream of `seed`: each draws n indices in order and adds them plainly
 /// from left to right.
 ///
 /// The generator can start anywhere in its stream, so the parts of a range can be computed on any number of threads and
-/// give the same numbers in the same order.
+/// give the same numbers in the same order. It uses all cores itself.
 ///
 /// # Errors
 /// When `d` is empty or holds a NaN or an infinity.
 pub fn resampled_means(d: &[f64], seed: u64, which: Range<usize>) -> Result<Vec<f64>> {
     sample("sample", d, 1)?;
-    let n = d.len();
-    let mut means = Vec::with_capacity(which.len());
-    let mut next = which.start;
-    while next < which.end {
-        let count = SIDE_BY_SIDE.min(which.end - next);
-        let mut streams: [SplitMix64; SIDE_BY_SIDE] = std::array::from_fn(|j| after(seed, (next + j) as u64, n as u64));
-        let mut sums = [0.0; SIDE_BY_SIDE];
-        for _ in 0..n {
-            for (sum, stream) in sums.iter_mut().zip(&mut streams) {
-                *sum += d[stream.index(n)];
+    let n = d.len() as f64;
+    let of_four = |sums: [f64; SIDE_BY_SIDE]| sums.map(|s| s / n);
+    Ok(by_fours(d.len(), seed, which, || [0.0; SIDE_BY_SIDE], |sums, j, i| sums[j] += d[i], of_four))
+}
+
+/// One number for each of the resamples numbered `which`, in order: `add` gets the state of four resamples, which of them
+/// has drawn, and the index drawn.
+fn by_fours<S>(
+    n: usize,
+    seed: u64,
+    which: Range<usize>,
+    start: impl Fn() -> S + Sync,
+    add: impl Fn(&mut S, usize, usize) + Sync,
+    finish: impl Fn(S) -> [f64; SIDE_BY_SIDE] + Sync,
+) -> Vec<f64> {
+    let count = which.end.saturating_sub(which.start);
+    let mut values = vec![0.0; count];
+    let at_once = (DRAWS / n).max(1).next_multiple_of(SIDE_BY_SIDE);
+    values.par_chunks_mut(at_once).enumerate().for_each(|(task, values)| {
+        for (four, values) in values.chunks_mut(SIDE_BY_SIDE).enumerate() {
+            let first = which.start + task * at_once + four * SIDE_BY_SIDE;
+            let mut streams: [SplitMix64; SIDE_BY_SIDE] =
+                std::array::from_fn(|j| after(seed, (first + j) as u64, n as u64));
+            let mut state = start();
+            for _ in 0..n {
+                for (j, stream) in streams.iter_mut().enumerate() {
+                    add(&mut state, j, stream.index(n));
+                }
+            }
+            // The last four may hold more than was asked for.
+            for (value, result) in values.iter_mut().zip(finish(state)) {
+                *value = result;
             }
         }
-        means.extend(sums.iter().take(count).map(|s| s / n as f64));
-        next += count;
-    }
-    Ok(means)
+    });
+    values
 }
 
 /// The stream of `seed` after `resamples` resamples of `n` draws: its state moves by a constant per draw.
-fn after(seed: u64, resamples: u64, n: u64) -> SplitMix64 {
+pub(super) fn after(seed: u64, resamples: u64, n: u64) -> SplitMix64 {
     const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
     SplitMix64::new(seed.wrapping_add(STEP.wrapping_mul(resamples.wrapping_mul(n))))
 }
@@ -190,7 +219,12 @@ fn after(seed: u64, resamples: u64, n: u64) -> SplitMix64 {
 /// all replicates lie on one side of the mean.
 pub fn bca_mean(d: &[f64], resamples: usize, seed: u64, level: f64) -> Result<(Bootstrap, Bca)> {
     sample("sample", d, 2)?;
-    let boot = Bootstrap::of_mean(d, resamples, seed)?;
+    bca_of_mean(d, resampled_means(d, seed, 0..resamples)?, level)
+}
+
+/// The BCa interval of the mean of at least two finite values from its replicates.
+pub(super) fn bca_of_mean(d: &[f64], replicates: Vec<f64>, level: f64) -> Result<(Bootstrap, Bca)> {
+    let boot = Bootstrap::from_replicates(mean_of(d), replicates)?;
     let mean = boot.estimate;
     // Leaving out x moves the mean by (mean - x)/(n - 1); the divisor cancels.
     let squares = sum_by(d, |x| (x - mean) * (x - mean));
@@ -218,21 +252,18 @@ pub fn studentised_bootstrap_mean(d: &[f64], resamples: usize, seed: u64, level:
     }
     let n = d.len() as f64;
     let centred: Vec<f64> = d.iter().map(|x| x - mean).collect();
-    let mut rng = SplitMix64::new(seed);
-    let mut pivots: Vec<f64> = (0..resamples)
-        .map(|_| {
-            let (mut total, mut square) = (0.0, 0.0);
-            for _ in 0..d.len() {
-                let x = centred[rng.index(d.len())];
-                total += x;
-                square += x * x;
-            }
-            let shift = total / n;
-            let spread = (square - total * shift).max(0.0) / (n - 1.0);
-            // A constant resample has a sum of squares that is nothing but rounding.
-            if spread > 1e-14 * square / n { shift / (spread / n).sqrt() } else { f64::INFINITY.copysign(shift) }
-        })
-        .collect();
+    let add = |sums: &mut [(f64, f64); SIDE_BY_SIDE], j: usize, i: usize| {
+        let x = centred[i];
+        sums[j] = (sums[j].0 + x, sums[j].1 + x * x);
+    };
+    let pivot = |(total, square): (f64, f64)| {
+        let shift = total / n;
+        let spread = (square - total * shift).max(0.0) / (n - 1.0);
+        // A constant resample has a sum of squares that is nothing but rounding.
+        if spread > 1e-14 * square / n { shift / (spread / n).sqrt() } else { f64::INFINITY.copysign(shift) }
+    };
+    let start = || [(0.0, 0.0); SIDE_BY_SIDE];
+    let mut pivots = by_fours(d.len(), seed, 0..resamples, start, add, |sums| sums.map(pivot));
     pivots.sort_unstable_by(f64::total_cmp);
     let low = finite("studentised quantile", type7_of_sorted(&pivots, tail));
     let high = finite("studentised quantile", type7_of_sorted(&pivots, 1.0 - tail));
@@ -255,13 +286,9 @@ pub fn median_ratio(tuned: &[f64], base: &[f64], resamples: usize, seed: u64, le
     for &x in tuned.iter().chain(base) {
         super::error::positive("measurement", x)?;
     }
-    let (mut t, mut b) = (tuned.to_vec(), base.to_vec());
-    let boot = Bootstrap::of(tuned.len(), resamples, seed, |indices| {
-        for (slot, &i) in indices.iter().enumerate() {
-            (t[slot], b[slot]) = (tuned[i], base[i]);
-        }
-        median(&mut t) / median(&mut b)
-    })?;
+    let median_at = |x: &[f64], indices: &[usize]| median(&mut indices.iter().map(|&i| x[i]).collect::<Vec<f64>>());
+    let boot =
+        Bootstrap::of(tuned.len(), resamples, seed, |indices| median_at(tuned, indices) / median_at(base, indices))?;
     Ok((boot.estimate, boot.percentile(level)?))
 }
 

@@ -13,6 +13,7 @@
 //! | the same with repeats or families | [`tango_clustered`]; a cluster-robust mean by [`cluster_mean`]; [`cluster_means`] |
 //! | bounded score, gate | [`gaffke_lower_bound`], [`gaffke_p_above`] |
 //! | bounded score, display; equivalence | [`paired_t`], [`tost`], [`bca_mean`], [`studentised_bootstrap_mean`], [`Bootstrap`] |
+//! | many metrics of the same cases | [`bca_columns`], [`resampled_column_means`] |
 //! | "the same model", no margin | [`sign_flip`], [`wilcoxon`], [`hodges_lehmann`] |
 //! | ordinal grades, preferences | [`ordinal_superiority`], [`grades_to_unit`], [`preference_summary`] |
 //! | one rate, rare events | [`clopper_pearson_upper`], [`clopper_pearson_interval`], [`wilson_interval`], [`jeffreys_interval`], [`worst_of_repeats`], [`rogan_gladen`] |
@@ -34,6 +35,7 @@
 mod agreement;
 mod bootstrap;
 mod cluster;
+mod columns;
 mod confidence_sequence;
 mod distributions;
 mod eprocess;
@@ -67,6 +69,7 @@ pub use bootstrap::{
     Bca, Bootstrap, DEFAULT_RESAMPLES, bca_mean, median_ratio, resampled_means, studentised_bootstrap_mean,
 };
 pub use cluster::{ClusterCounts, ClusterMean, ClusteredTango, cluster_mean, tango_clustered};
+pub use columns::{bca_columns, resampled_column_means};
 pub use confidence_sequence::{BettingCapital, HedgedSequence, betting_capital};
 pub use distributions::{beta_cdf, beta_quantile, binomial_cdf, normal_cdf, normal_quantile, t_cdf, t_quantile};
 pub use eprocess::{FUTILITY_LOOKS, Look, MixtureProcess, SplitDesign};

@@ -1,10 +1,11 @@
 //! Planning a run: power and n of a score, design effects, pilot limits, the gate as a whole, and power by simulation.
 
+use super::bootstrap::after;
 use super::error::{Result, StatsError, at_least, closed_unit, finite, open_unit, out_of_range, positive};
 use super::noncentral_t::noncentral_t_pair;
 use super::root;
 use super::special::{normal_quantile, t_upper_quantile};
-use crate::types::SplitMix64;
+use rayon::prelude::*;
 
 /// Power of a paired t test, both ways.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -126,25 +127,35 @@ pub fn joint_power(powers: &[f64]) -> Result<JointPower> {
 /// Power by simulation from a pilot: the share of samples of n units, drawn with replacement from the pilot's, that `passes`
 /// accepts. For Gaffke and clustered Tango, of which the power has no formula.
 ///
+/// `passes` is asked on all cores, in no particular order; the samples are those of one stream whatever the number of cores.
+///
 /// # Errors
 /// When the pilot is empty, `n` or `replicates` is 0, or `passes` fails.
-pub fn simulated_power<T: Clone>(
+pub fn simulated_power<T: Clone + Send + Sync>(
     pilot: &[T],
     n: usize,
     replicates: usize,
     seed: u64,
-    mut passes: impl FnMut(&[T]) -> Result<bool>,
+    passes: impl Fn(&[T]) -> Result<bool> + Sync,
 ) -> Result<f64> {
     at_least("pilot units", pilot.len(), 1)?;
     at_least("units", n, 1)?;
     at_least("replicates", replicates, 1)?;
-    let mut rng = SplitMix64::new(seed);
-    let mut drawn = Vec::with_capacity(n);
+    let verdicts: Vec<Result<bool>> = (0..replicates)
+        .into_par_iter()
+        .map_init(
+            || Vec::with_capacity(n),
+            |drawn, replicate| {
+                let mut rng = after(seed, replicate as u64, n as u64);
+                drawn.clear();
+                drawn.extend((0..n).map(|_| pilot[rng.index(pilot.len())].clone()));
+                passes(drawn)
+            },
+        )
+        .collect();
     let mut passed = 0_usize;
-    for _ in 0..replicates {
-        drawn.clear();
-        drawn.extend((0..n).map(|_| pilot[rng.index(pilot.len())].clone()));
-        match passes(&drawn) {
+    for verdict in verdicts {
+        match verdict {
             Ok(verdict) => passed += usize::from(verdict),
             // A resample without spread decides nothing, so it does not pass.
             Err(StatsError::ZeroVariance | StatsError::NotEstimable { .. }) => {}
