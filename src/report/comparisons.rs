@@ -1,5 +1,6 @@
 //! Comparisons without a policy, as tables for a terminal.
 
+use super::rankings;
 use crate::compare::{Answer, Comparison, ComparisonTable, Row};
 use crate::types::number::{self, Scale};
 use crate::types::{CaseId, TargetName};
@@ -9,20 +10,23 @@ use std::collections::BTreeMap;
 /// Names of cases that a note lists before the rest is counted.
 const NAMED: usize = 5;
 
-/// One table per candidate, at most `width` columns wide, one row per comparison, and the notes that a reader must not miss.
+/// The comparisons at most `width` columns wide: one table per candidate with one row per comparison, and the notes that a reader must
+/// not miss; for several candidates a ranking per metric; for many candidates the rankings in place of the tables; and first of all the
+/// candidate that was chosen and confirmed, if that was asked for.
 ///
-/// The last column says `better` or `worse` where the interval excludes no change (`better` only where the p value agrees, adjusted by
-/// Holm for several candidates), and `look here` for slices on the false-discovery-rate list. It is a place to look and no verdict.
+/// The last column of a table says `better` or `worse` where the interval excludes no change (`better` only where the p value agrees,
+/// adjusted by Holm for several candidates), and `look here` for slices on the false-discovery-rate list. It is a place to look and no
+/// verdict.
 #[must_use]
 pub fn comparison_table(table: &ComparisonTable, width: u16) -> String {
-    let parts = table.candidates.iter().map(|name| of_candidate(table, name, width));
-    parts.collect::<Vec<_>>().join("\n\n")
+    rankings::parts(table, width).join("\n\n")
 }
 
-fn of_candidate(all: &ComparisonTable, name: &TargetName, width: u16) -> String {
+/// The table of one candidate and its notes; `part` says of which part of the cases, if not of all.
+pub(super) fn of_candidate(all: &ComparisonTable, name: &TargetName, part: &str, width: u16) -> String {
     let rows: Vec<_> = all.comparisons.iter().filter(|r| r.comparison.candidate == *name).collect();
     let level = number::confidence(1.0 - 2.0 * all.alpha);
-    let mut text = format!("{name} against {}, {level} intervals", all.baseline);
+    let mut text = format!("{name} against {}{part}, {level} intervals", all.baseline);
     if !rows.is_empty() {
         text.push_str(&format!("\n{}", rows_of(all, &rows, width).trim_fmt()));
     }
@@ -64,7 +68,7 @@ fn rows_of(all: &ComparisonTable, rows: &[&Row], width: u16) -> Table {
     table
 }
 
-fn word(all: &ComparisonTable, row: &Row) -> &'static str {
+pub(super) fn word(all: &ComparisonTable, row: &Row) -> &'static str {
     let gain = row.comparison.gain_interval();
     // The best of many looks better than it is, and a binary metric's interval and test are two methods: both must say so.
     let holds = row.p_better_holm.is_none_or(|p| p <= all.alpha);
@@ -76,7 +80,7 @@ fn word(all: &ComparisonTable, row: &Row) -> &'static str {
     }
 }
 
-fn answer(answer: Answer) -> &'static str {
+pub(super) fn answer(answer: Answer) -> &'static str {
     match answer {
         Answer::Yes => "yes",
         Answer::No => "no",
@@ -135,7 +139,7 @@ fn subject(c: &Comparison) -> String {
     if c.slice.is_all() { c.metric.name.to_string() } else { format!("{} on {}", c.metric.name, c.slice) }
 }
 
-fn named(cases: &[CaseId]) -> String {
+pub(super) fn named(cases: &[CaseId]) -> String {
     let names: Vec<_> = cases.iter().take(NAMED).map(CaseId::as_str).collect();
     let more = cases.len().saturating_sub(NAMED);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
@@ -143,7 +147,7 @@ fn named(cases: &[CaseId]) -> String {
 }
 
 /// A note in lines of at most `width` characters, indented behind the first. A word that alone is longer is cut.
-fn wrapped(text: &str, width: usize) -> String {
+pub(super) fn wrapped(text: &str, width: usize) -> String {
     const INDENT: &str = "  ";
     let width = width.max(20);
     let mut lines = vec![String::from(" ")];
@@ -179,7 +183,7 @@ fn levels(c: &Comparison) -> String {
 }
 
 /// `+1.2 pp (−0.3 to +2.7 pp)`, with the digits that show on which side of no change and of the margin a limit lies.
-fn change_with_interval(row: &Row) -> String {
+pub(super) fn change_with_interval(row: &Row) -> String {
     let c = &row.comparison;
     let scale = Scale::of_change(&c.metric);
     let mut thresholds = vec![0.0];

@@ -18,6 +18,7 @@ mod markdown;
 mod model;
 mod page;
 mod payload;
+mod rankings;
 mod safety;
 mod terminal;
 mod view;

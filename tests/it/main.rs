@@ -5,5 +5,6 @@ mod architecture;
 mod documents;
 mod flow;
 mod malformed;
+mod many;
 mod project;
 mod scores;

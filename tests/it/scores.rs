@@ -390,11 +390,14 @@ fn the_json_has_exactly_the_documented_keys() {
     p.write("s.jsonl", fixture("inspect.jsonl"));
     p.write("s.csv", fixture("lm-eval.csv"));
     p.write("gap.csv", "case,target,metric,value\nc1,old,m,1\nc2,new,m,1\n");
+    p.write("few.csv", "case,target,metric,value\nc1,old,m,1\nc1,new,m,1\nc1,third,m,1\n");
     p.run(&["run", "suites/mini", "--run-dir", "r"]);
     for args in [
         &["--scores", "s.jsonl", "--baseline", "gpt-base", "--margin", "match=0.1", "--margin", "total_time=0.1"][..],
         &["--scores", "s.csv", "--baseline", "base", "--margin", "acc=0.05", "--by-slice"],
+        &["--scores", "s.csv", "--baseline", "base", "--margin", "acc=0.05", "--select", "acc", "--by-slice"],
         &["--scores", "gap.csv", "--baseline", "old"],
+        &["--scores", "few.csv", "--baseline", "old"],
         &["r", "--by-slice", "--margin", "tokens=0.1"],
     ] {
         let out = p.run(&[&["compare", "--json"], args].concat());
@@ -428,5 +431,5 @@ fn the_page_shows_what_the_program_says() {
         assert_eq!(rest.split("```").next().unwrap(), out.stdout, "{command}");
         shown += 1;
     }
-    assert_eq!(shown, 3);
+    assert_eq!(shown, 4);
 }
