@@ -105,17 +105,14 @@ impl Field {
 
 #[test]
 fn a_pair_is_tested_as_its_comparison_is() {
-    for (kind, size, repeats) in [
-        (MetricKind::Binary, 1, 1),
-        (MetricKind::Binary, 3, 1),
-        (MetricKind::Event, 1, 1),
-        (MetricKind::Binary, 1, 2),
-        (MetricKind::Bounded, 2, 1),
-        (MetricKind::Duration, 2, 1),
+    for (kind, size) in [
+        (MetricKind::Binary, 1),
+        (MetricKind::Binary, 3),
+        (MetricKind::Event, 1),
+        (MetricKind::Bounded, 2),
+        (MetricKind::Duration, 2),
     ] {
-        let mut field = Field::random(kind, 4, 60, size, 5);
-        let again: Vec<Sample> = field.samples.iter().cloned().map(|s| Sample { repeat: 1, ..s }).collect();
-        field.samples.extend(again.into_iter().filter(|_| repeats > 1));
+        let field = Field::random(kind, 4, 60, size, 5);
         let metric = &field.metrics[0];
         for test in &field.rank().pairs {
             let one_sided =
@@ -139,6 +136,32 @@ fn a_pair_is_tested_as_its_comparison_is() {
         })
         .collect();
     assert!(said.contains(&true) && said.contains(&false));
+}
+
+#[test]
+fn repeats_are_pairs_within_their_case_and_add_no_cases() {
+    let mut field = Field::random(MetricKind::Binary, 5, 80, 1, 7);
+    let single = field.rank();
+    let again = |repeat| field.samples.iter().cloned().map(move |s| Sample { repeat, ..s });
+    let more: Vec<Sample> = (1..4).flat_map(again).collect();
+    field.samples.extend(more);
+    let four = field.rank();
+    assert_eq!((four.cases, four.clusters), (80, 80));
+    let mut seen = 0;
+    for (a, b) in single.pairs.iter().zip(&four.pairs) {
+        // Answers that only repeat each other say nothing new: as four times the cases, they would halve z's standard error.
+        let (a, b) = (a.p.unwrap(), b.p.unwrap());
+        assert!(b > 0.4 * a, "{a} {b}");
+        seen += u32::from(a < 0.2);
+    }
+    assert!(seen > 2, "{single:?}");
+    for (a, b) in single.targets.iter().zip(&four.targets) {
+        assert!((a.value - b.value).abs() < 1e-12 && a.rank_interval == b.rank_interval, "{a:?} {b:?}");
+    }
+    // Where one target lacks a repeat there are no such pairs, and rates are compared.
+    field.samples.pop();
+    let uneven = field.rank();
+    assert_eq!((uneven.method.name.as_str(), uneven.cases), ("Gaffke bound", 80));
 }
 
 #[test]
@@ -323,7 +346,7 @@ fn the_best_of_ten_equals_is_called_better_by_chance_unless_it_is_confirmed() {
     let mcse = (0.05 * 0.95 / f64::from(REPLICATES)).sqrt();
     assert!(rate(naive) > 0.2, "{}", rate(naive));
     assert!(rate(confirmed) <= 0.05 + 3.0 * mcse, "{}", rate(confirmed));
-    assert!(rate(fell) > 0.8, "the choice flatters: {}", rate(fell));
+    assert!(rate(fell) > 0.7, "the choice flatters: {}", rate(fell));
 }
 
 #[test]

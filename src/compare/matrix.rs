@@ -8,23 +8,27 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// What is known of one target on one case.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 struct Cell {
-    sum: f64,
-    repeats: usize,
+    /// Values by repeat.
+    values: BTreeMap<u32, f64>,
     missing: bool,
 }
 
 impl Cell {
-    fn is_known(self) -> bool {
-        self.repeats > 0 && !self.missing
+    fn is_known(&self) -> bool {
+        !self.values.is_empty() && !self.missing
+    }
+
+    fn mean(&self) -> f64 {
+        self.values.values().sum::<f64>() / self.values.len() as f64
     }
 }
 
 /// What a metric compares, as a mean over clusters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
-    /// 0 or 1 of every case: the sum of a cluster, to be divided by the number of its cases.
+    /// 0 or 1 of every repeat of every case: the sum of a cluster, to be divided by their number.
     Rate,
     /// The mean of a cluster.
     Mean,
@@ -44,7 +48,9 @@ pub(super) struct Matrix {
     pub unranked: Vec<TargetName>,
     /// Cases that some targets have a score for and others do not.
     pub left_out: Vec<CaseId>,
-    /// Values by target and case; cases by cluster.
+    /// Cases that all targets have a score for.
+    pub cases: usize,
+    /// Values by target and case (of a rate: and repeat); cases by cluster.
     values: Vec<Vec<f64>>,
     clusters: Vec<Range<usize>>,
     /// One number by target and cluster: [`Form`].
@@ -54,64 +60,62 @@ pub(super) struct Matrix {
 impl Matrix {
     /// Gathers the scores of the baseline and the candidates.
     ///
-    /// As in a comparison, repeats are averaged, a failure of the baseline is missing, and a failure of a candidate is what it scored.
+    /// As in a comparison, a failure of the baseline is missing, and a failure of a candidate is what it scored. Repeats are averaged; those
+    /// of a right-or-wrong metric are pairs within their case if every target has the same ones, and as many of every case.
     pub(super) fn new(samples: &[Sample], metric: &Metric, baseline: &TargetName, candidates: &[TargetName]) -> Self {
         let names: Vec<&TargetName> = std::iter::once(baseline).chain(candidates).collect();
-        let index: BTreeMap<&TargetName, usize> = names.iter().enumerate().map(|(i, n)| (*n, i)).collect();
-        let mut cases: BTreeMap<(&ClusterName, &CaseId), (bool, Vec<Cell>)> = BTreeMap::new();
-        for s in samples {
-            let case =
-                cases.entry((&s.cluster, &s.case)).or_insert_with(|| (false, vec![Cell::default(); names.len()]));
-            let score = s.score(&metric.name);
-            case.0 |= score.is_some();
-            let Some(&t) = index.get(&s.target) else { continue };
-            let failed = s.target == *baseline && s.outcome == Outcome::Failed;
-            // A logarithm needs a number above 0.
-            let fits = |v: f64| v.is_finite() && !failed && (metric.kind != MetricKind::Duration || v > 0.0);
-            match score.and_then(|score| score.value).filter(|v| fits(*v)) {
-                Some(v) => {
-                    case.1[t].sum += v;
-                    case.1[t].repeats += 1;
-                }
-                None => case.1[t].missing = true,
-            }
-        }
-        cases.retain(|_, (measured, _)| *measured);
+        let cases = gather(samples, metric, &names);
         let ranked: Vec<usize> =
-            (0..names.len()).filter(|&t| cases.values().any(|(_, cells)| cells[t].is_known())).collect();
+            (0..names.len()).filter(|&t| cases.values().any(|cells| cells[t].is_known())).collect();
         let unranked = (0..names.len()).filter(|t| !ranked.contains(t)).map(|t| names[t].clone()).collect();
-        let mut values = vec![Vec::new(); ranked.len()];
-        let (mut clusters, mut last, mut left_out) = (Vec::<Range<usize>>::new(), None, Vec::new());
-        let (mut repeated, mut rows) = (false, 0);
-        for ((cluster, case), (_, cells)) in &cases {
-            if ranked.is_empty() || ranked.iter().any(|&t| !cells[t].is_known()) {
-                left_out.push((*case).clone());
-                continue;
-            }
-            for (column, &t) in values.iter_mut().zip(&ranked) {
-                repeated |= cells[t].repeats > 1;
-                column.push(cells[t].sum / cells[t].repeats as f64);
-            }
-            match clusters.last_mut() {
-                Some(range) if last == Some(*cluster) => range.end += 1,
-                _ => clusters.push(rows..rows + 1),
-            }
-            (last, rows) = (Some(*cluster), rows + 1);
-        }
-        left_out.sort();
+        let (common, left): (Vec<_>, Vec<_>) =
+            cases.iter().partition(|(_, cells)| !ranked.is_empty() && ranked.iter().all(|&t| cells[t].is_known()));
+        let mut left_out: Vec<CaseId> = left.into_iter().map(|((_, case), _)| (*case).clone()).collect();
+        let known: Vec<(&ClusterName, Vec<&Cell>)> = common
+            .into_iter()
+            .map(|((cluster, _), cells)| (*cluster, ranked.iter().map(|&t| &cells[t]).collect()))
+            .collect();
+        let each = known.first().map_or(0, |(_, cells)| cells[0].values.len());
+        let is_aligned = |cells: &[&Cell]| {
+            cells.iter().all(|c| c.values.len() == each && (each == 1 || c.values.keys().eq(cells[0].values.keys())))
+        };
+        let aligned = known.iter().all(|(_, cells)| is_aligned(cells));
         let form = match metric.kind {
-            MetricKind::Binary | MetricKind::Event if !repeated => Form::Rate,
+            MetricKind::Binary | MetricKind::Event if aligned => Form::Rate,
             MetricKind::Binary | MetricKind::Event | MetricKind::Bounded => Form::Mean,
             MetricKind::Duration => Form::LogMean,
             MetricKind::Count => Form::Total,
         };
+        let mut values = vec![Vec::new(); ranked.len()];
+        let (mut clusters, mut last) = (Vec::<Range<usize>>::new(), None);
+        for (cluster, cells) in &known {
+            let from = values[0].len();
+            for (column, cell) in values.iter_mut().zip(cells) {
+                match form {
+                    Form::Rate => column.extend(cell.values.values()),
+                    Form::Mean | Form::LogMean | Form::Total => column.push(cell.mean()),
+                }
+            }
+            match clusters.last_mut() {
+                Some(range) if last == Some(*cluster) => range.end = values[0].len(),
+                _ => clusters.push(from..values[0].len()),
+            }
+            last = Some(*cluster);
+        }
+        left_out.sort();
         let columns = values.iter().map(|v| clusters.iter().map(|c| form.of(&v[c.clone()])).collect()).collect();
         let targets = ranked.into_iter().map(|t| names[t].clone()).collect();
-        Self { metric: metric.clone(), form, targets, unranked, left_out, values, clusters, columns }
-    }
-
-    pub(super) fn cases(&self) -> usize {
-        self.values.first().map_or(0, Vec::len)
+        Self {
+            metric: metric.clone(),
+            form,
+            targets,
+            unranked,
+            left_out,
+            cases: known.len(),
+            values,
+            clusters,
+            columns,
+        }
     }
 
     pub(super) fn clusters(&self) -> usize {
@@ -175,7 +179,7 @@ impl Matrix {
                     (count(|a, b| a < 0.5 && b > 0.5), count(|a, b| a > 0.5 && b < 0.5))
                 };
                 if self.is_independent() {
-                    let (gained, lost) = flips(0..self.cases());
+                    let (gained, lost) = flips(0..self.cases);
                     return Some(stats::mcnemar(gained, lost).midp_two_sided);
                 }
                 let counts = |c: &Range<usize>| {
@@ -198,23 +202,49 @@ impl Matrix {
         }
     }
 
+    /// Whether nothing shares a cluster, neither cases nor repeats.
     fn is_independent(&self) -> bool {
-        self.clusters.len() == self.cases()
+        self.values.first().is_none_or(|v| v.len() == self.clusters.len())
     }
 
     /// The test behind [`Self::p_two_sided`].
     pub(super) fn method(&self) -> Method {
         let (name, why) = match self.form {
             Form::Rate if self.is_independent() => ("mid-p McNemar", "binary pairs, one per independent case"),
-            Form::Rate => {
-                ("Tango score test, scaled by the design effect", "binary pairs, several in a cluster or in some")
-            }
+            Form::Rate => ("Tango score test, scaled by the design effect", "binary pairs, several in a cluster"),
             Form::Mean => ("Gaffke bound", "mean paired difference of a score in [0, 1]; twice the smaller tail"),
             Form::LogMean => ("t test of the paired log ratio", "durations of the same case"),
             Form::Total => ("t test of the paired difference", "counts of the same case; Fieller's at a ratio of 1"),
         };
         Method { name: name.to_owned(), why: why.to_owned() }
     }
+}
+
+/// What is known of each target, the baseline first, on every case that anybody has the metric on.
+fn gather<'a>(
+    samples: &'a [Sample],
+    metric: &Metric,
+    names: &[&TargetName],
+) -> BTreeMap<(&'a ClusterName, &'a CaseId), Vec<Cell>> {
+    let index: BTreeMap<&TargetName, usize> = names.iter().enumerate().map(|(i, n)| (*n, i)).collect();
+    let mut cases = BTreeMap::new();
+    for s in samples {
+        let (measured, cells) =
+            cases.entry((&s.cluster, &s.case)).or_insert_with(|| (false, vec![Cell::default(); names.len()]));
+        let score = s.score(&metric.name);
+        *measured |= score.is_some();
+        let Some(&t) = index.get(&s.target) else { continue };
+        let failed = t == 0 && s.outcome == Outcome::Failed;
+        // A logarithm needs a number above 0.
+        let fits = |v: f64| v.is_finite() && !failed && (metric.kind != MetricKind::Duration || v > 0.0);
+        match score.and_then(|score| score.value).filter(|v| fits(*v)) {
+            Some(v) => {
+                cells[t].values.insert(s.repeat, v);
+            }
+            None => cells[t].missing = true,
+        }
+    }
+    cases.into_iter().filter(|(_, (measured, _))| *measured).map(|(case, (_, cells))| (case, cells)).collect()
 }
 
 impl Form {

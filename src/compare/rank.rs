@@ -133,7 +133,7 @@ pub fn rank(request: Request<'_>, metric: &Metric) -> Result<Ranking, NotCompara
     });
     Ok(Ranking {
         metric: metric.clone(),
-        cases: matrix.cases(),
+        cases: matrix.cases,
         clusters: matrix.clusters(),
         resamples: stats::DEFAULT_RESAMPLES,
         method: matrix.method(),
@@ -148,7 +148,7 @@ pub fn rank(request: Request<'_>, metric: &Metric) -> Result<Ranking, NotCompara
 /// The candidate with the best value on the cases that all targets have a score for; of several, the first by name.
 pub(super) fn winner(request: Request<'_>, metric: &Metric) -> Result<(TargetName, usize), NotComparable> {
     let matrix = Matrix::new(request.samples, metric, request.baseline, request.candidates);
-    let first = if matrix.cases() == 0 { None } else { first_candidate(&matrix, &matrix.scores(), request.baseline) };
+    let first = if matrix.cases == 0 { None } else { first_candidate(&matrix, &matrix.scores(), request.baseline) };
     let none = || NotComparable { reason: format!("no case has `{}` for all targets", metric.name) };
     Ok((matrix.targets[first.ok_or_else(none)?].clone(), matrix.clusters()))
 }
