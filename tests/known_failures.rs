@@ -245,6 +245,7 @@ fn the_best_of_ten_equals_is_not_better() {
             slices: &[SliceName::all()],
             baseline: &target("base"),
             candidates: &names,
+            seed: 1,
             alpha: ALPHA,
             margins: &BTreeMap::new(),
         });

@@ -3,7 +3,7 @@
 use super::output::{Terminal, to_stderr};
 use super::scores::{self, ScoresArg};
 use super::{CliError, listed, pipeline};
-use crate::compare::{self, ComparisonTable, Request, Scores};
+use crate::compare::{self, Choice, ComparisonTable, Request, Scores};
 use crate::report;
 use crate::score::Sample;
 use crate::store::RunDir;
@@ -19,8 +19,8 @@ pub struct Compare {
     /// The folder of a complete run
     #[arg(required_unless_present = "scores", conflicts_with = "scores")]
     run: Option<PathBuf>,
-    /// Scores in place of a run: a table as CSV or JSON lines, the samples of lm-evaluation-harness, or a JSON log of Inspect; may be
-    /// repeated. NAME says whose scores the file holds
+    /// Scores in place of a run: tables as CSV or JSON lines, samples of lm-evaluation-harness, or JSON logs of Inspect; may be
+    /// repeated. NAME says whose scores a file holds
     #[arg(long, value_name = "[NAME=]FILE", requires = "baseline", value_parser = ScoresArg::parse)]
     scores: Vec<ScoresArg>,
     /// The target of the scores to compare with
@@ -35,6 +35,15 @@ pub struct Compare {
     /// One-sided level: intervals are at 1 - 2 alpha, of counts at 1 - alpha
     #[arg(long, default_value_t = 0.05, value_parser = level)]
     alpha: f64,
+    /// Choose the best candidate by this metric on one part of the cases and compare it on the other
+    #[arg(long, value_name = "METRIC", value_parser = MetricName::new)]
+    select: Option<MetricName>,
+    /// The share of the independent cases kept for the comparison of the chosen candidate
+    #[arg(long, value_name = "SHARE", default_value_t = 0.5, requires = "select", value_parser = share)]
+    confirm_share: f64,
+    /// The seed of the split, and of the resamples behind the rank intervals
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
     /// Every slice, not only all cases
     #[arg(long)]
     by_slice: bool,
@@ -47,6 +56,13 @@ fn level(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(a) if (1e-6..=0.25).contains(&a) => Ok(a),
         _ => Err("write a number from 0.000001 to 0.25".to_owned()),
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(s) if s > 0.0 && s < 1.0 => Ok(s),
+        _ => Err("write a number above 0 and below 1, such as 0.5".to_owned()),
     }
 }
 
@@ -147,7 +163,7 @@ impl Compare {
     fn table(&self, measured: &Measured) -> Result<ComparisonTable, CliError> {
         let margins = self.margins_of(&measured.metrics)?;
         let slices: Vec<_> = measured.slices.iter().filter(|s| self.by_slice || s.is_all()).cloned().collect();
-        Ok(compare::tabulate(Request {
+        let request = Request {
             samples: &measured.samples,
             metrics: &measured.metrics,
             slices: &slices,
@@ -155,20 +171,17 @@ impl Compare {
             candidates: &measured.candidates,
             alpha: self.alpha,
             margins: &margins,
-        }))
+            seed: self.seed,
+        };
+        let Some(name) = &self.select else { return Ok(compare::tabulate(request)) };
+        let choice = Choice { metric: metric("--select", &measured.metrics, name)?, confirm_share: self.confirm_share };
+        compare::tabulate_with_choice(request, choice).map_err(|e| CliError::Usage(format!("--select {name}: {e}")))
     }
 
     fn margins_of(&self, metrics: &[Metric]) -> Result<BTreeMap<MetricName, f64>, CliError> {
         let mut margins = BTreeMap::new();
         for (name, margin) in &self.margins {
-            let Some(metric) = metrics.iter().find(|m| m.name == *name) else {
-                let names: Vec<_> = metrics.iter().map(|m| m.name.as_str()).collect();
-                let near = nearest(name.as_str(), names.iter().copied());
-                return Err(CliError::Usage(format!(
-                    "--margin: there is no metric `{name}`; {}",
-                    near.map_or_else(|| format!("there is {}", listed(&names)), |n| format!("did you mean `{n}`?"))
-                )));
-            };
+            let metric = metric("--margin", metrics, name)?;
             if metric.is_share() && *margin >= 1.0 {
                 let message = format!("--margin {name}={margin}: a share cannot fall by 100 points or more; 0.05 is 5");
                 return Err(CliError::Usage(message));
@@ -179,4 +192,16 @@ impl Compare {
         }
         Ok(margins)
     }
+}
+
+/// The metric that an option names.
+fn metric<'a>(option: &str, metrics: &'a [Metric], name: &MetricName) -> Result<&'a Metric, CliError> {
+    metrics.iter().find(|m| m.name == *name).ok_or_else(|| {
+        let names: Vec<_> = metrics.iter().map(|m| m.name.as_str()).collect();
+        let near = nearest(name.as_str(), names.iter().copied());
+        CliError::Usage(format!(
+            "{option}: there is no metric `{name}`; {}",
+            near.map_or_else(|| format!("there is {}", listed(&names)), |n| format!("did you mean `{n}`?"))
+        ))
+    })
 }

@@ -66,7 +66,7 @@ enum Command {
     Run(run::Run),
     /// Ask one target several times: how far its scores move when nothing has changed
     Calibrate(calibrate_noise::Calibrate),
-    /// Compare the targets of a run, with intervals and without a policy
+    /// Compare the targets of a run, or anybody's scores, with intervals and without a policy
     Compare(compare::Compare),
     /// Write the reports of a run again
     Report(report::Report),

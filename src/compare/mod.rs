@@ -1,14 +1,21 @@
 //! Samples to comparisons: which estimand, which method, which pairs have no value and why. Pure.
 //!
-//! [`Scores`] reads the samples out of files that other tools wrote; [`tabulate`] compares all of them at once.
+//! [`Scores`] reads the samples out of files that other tools wrote; [`tabulate`] compares all of them at once and ranks
+//! them; [`tabulate_with_choice`] chooses on one part of the cases and confirms on the other.
 
 mod alone;
 mod comparison;
+mod letters;
+#[cfg(test)]
+mod many_tests;
+mod matrix;
 mod noise;
 mod paired;
 mod pairs;
 mod proof;
+mod rank;
 mod scores;
+mod select;
 mod severe;
 mod table;
 mod tails;
@@ -25,6 +32,8 @@ pub use proof::{
     Answer, Held, NoWorse, Numbers, hold, hold_level, lies_within, loses_less, no_worse, seldom_severe, too_few,
     too_small,
 };
+pub use rank::{Best, PairTest, Ranked, Ranking, rank};
 pub use scores::{ScoreFile, Scores};
+pub use select::{Choice, Selection, tabulate_with_choice};
 pub use severe::SEVERE;
-pub use table::{ComparisonTable, Gap, Request, Row, TABLE_FORMAT, tabulate};
+pub use table::{ComparisonTable, Gap, NotRanked, Request, Row, TABLE_FORMAT, tabulate};

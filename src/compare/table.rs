@@ -1,12 +1,14 @@
 //! Every comparison of a set of candidates with a baseline, with what several of them at once ask for.
 
 use super::proof::{self, NoWorse};
+use super::rank::{Ranking, rank};
+use super::select::Selection;
 use super::{Comparison, NotComparable, compare};
 use crate::score::Sample;
 use crate::stats;
 use crate::types::{Metric, MetricName, SliceName, TargetName};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The format of the table as JSON; `schemas/comparison.schema.json` describes it.
 pub const TABLE_FORMAT: &str = "goldgate.comparison/1";
@@ -33,6 +35,8 @@ pub struct Request<'a> {
     pub alpha: f64,
     /// The loss that would be borne, for the metrics that have a margin.
     pub margins: &'a BTreeMap<MetricName, f64>,
+    /// The seed of the resamples and of the split into a select and a confirm part.
+    pub seed: u64,
 }
 
 /// One comparison and what follows from its neighbours in the table.
@@ -66,6 +70,16 @@ pub struct Gap {
     pub reason: String,
 }
 
+/// A metric on which the targets cannot be ranked, though it was measured.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct NotRanked {
+    /// The metric.
+    pub metric: MetricName,
+    /// Why, as a fragment.
+    pub reason: String,
+}
+
 /// All comparisons of some candidates with a baseline.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -78,39 +92,50 @@ pub struct ComparisonTable {
     pub baseline: TargetName,
     /// Who.
     pub candidates: Vec<TargetName>,
-    /// By candidate, metric and slice.
+    /// By candidate, metric and slice; with a selection, on the select part of the cases.
     pub comparisons: Vec<Row>,
     /// What was measured and has no comparison.
     pub not_comparable: Vec<Gap>,
+    /// The seed of the resamples and of the split.
+    pub seed: u64,
+    /// With several candidates, all targets by metric over all cases; with a selection, on the select part of the cases.
+    pub rankings: Vec<Ranking>,
+    /// With several candidates, what was measured and has no ranking.
+    pub not_ranked: Vec<NotRanked>,
+    /// The candidate that was chosen on one part of the cases and confirmed on the other, if that was asked for.
+    pub selection: Option<Selection>,
 }
 
-/// Compares every candidate with the baseline on every metric and slice on which anything was measured.
+/// Compares every candidate with the baseline on every metric and slice on which anything was measured, and ranks several.
 #[must_use]
 pub fn tabulate(request: Request<'_>) -> ComparisonTable {
     let Request { samples, baseline, alpha, .. } = request;
     let (mut rows, mut gaps) = (Vec::new(), Vec::new());
+    // A metric belongs to some slices only: where nothing was measured, nothing is missing.
+    let is_measured =
+        |metric: &Metric, slice: &SliceName| samples.iter().any(|s| s.is_in(slice) && s.score(&metric.name).is_some());
+    let pairs = request.metrics.iter().flat_map(|m| request.slices.iter().map(move |s| (m, s)));
+    let measured: Vec<_> = pairs.filter(|(m, s)| is_measured(m, s)).collect();
+    let witnesses = witnesses(samples);
     for candidate in request.candidates {
+        let own = of_pair(samples, &witnesses, baseline, candidate);
+        let request = Request { samples: &own, ..request };
         let first = rows.len();
-        for metric in request.metrics {
-            for slice in request.slices {
-                // A metric belongs to some slices only: where nothing was measured, nothing is missing.
-                if !samples.iter().any(|s| s.is_in(slice) && s.score(&metric.name).is_some()) {
-                    continue;
-                }
-                match compare(samples, metric, slice, baseline, candidate, alpha) {
-                    Ok(c) => rows.push(row(c, request)),
-                    Err(NotComparable { reason }) => gaps.push(Gap {
-                        metric: metric.name.clone(),
-                        slice: slice.clone(),
-                        candidate: candidate.clone(),
-                        reason,
-                    }),
-                }
+        for (metric, slice) in &measured {
+            match compare(&own, metric, slice, baseline, candidate, alpha) {
+                Ok(c) => rows.push(row(c, request)),
+                Err(NotComparable { reason }) => gaps.push(Gap {
+                    metric: metric.name.clone(),
+                    slice: (*slice).clone(),
+                    candidate: candidate.clone(),
+                    reason,
+                }),
             }
         }
         mark_slices(&mut rows[first..], request);
     }
     adjust_for_candidates(&mut rows);
+    let (rankings, not_ranked) = rankings(request, &measured);
     ComparisonTable {
         format: TABLE_FORMAT,
         alpha,
@@ -118,7 +143,44 @@ pub fn tabulate(request: Request<'_>) -> ComparisonTable {
         candidates: request.candidates.to_vec(),
         comparisons: rows,
         not_comparable: gaps,
+        seed: request.seed,
+        rankings,
+        not_ranked,
+        selection: None,
     }
+}
+
+fn rankings(request: Request<'_>, measured: &[(&Metric, &SliceName)]) -> (Vec<Ranking>, Vec<NotRanked>) {
+    let (mut rankings, mut not_ranked) = (Vec::new(), Vec::new());
+    if request.candidates.len() < 2 {
+        return (rankings, not_ranked);
+    }
+    for (metric, _) in measured.iter().filter(|(_, slice)| slice.is_all()) {
+        match rank(request, metric) {
+            Ok(ranking) => rankings.push(ranking),
+            Err(NotComparable { reason }) => not_ranked.push(NotRanked { metric: metric.name.clone(), reason }),
+        }
+    }
+    (rankings, not_ranked)
+}
+
+/// One sample of every case and metric, by index: a case is known to a comparison if anybody was asked it.
+fn witnesses(samples: &[Sample]) -> BTreeSet<usize> {
+    let (mut seen, mut witnesses) = (BTreeSet::new(), BTreeSet::new());
+    for (i, s) in samples.iter().enumerate() {
+        for score in &s.scores {
+            if seen.insert((&s.case, &score.metric)) {
+                witnesses.insert(i);
+            }
+        }
+    }
+    witnesses
+}
+
+/// All that a comparison of two targets looks at, so that fifty candidates are not fifty scans of all fifty.
+fn of_pair(samples: &[Sample], witnesses: &BTreeSet<usize>, one: &TargetName, other: &TargetName) -> Vec<Sample> {
+    let matters = |i: usize, s: &Sample| s.target == *one || s.target == *other || witnesses.contains(&i);
+    samples.iter().enumerate().filter(|(i, s)| matters(*i, s)).map(|(_, s)| s.clone()).collect()
 }
 
 fn row(comparison: Comparison, request: Request<'_>) -> Row {

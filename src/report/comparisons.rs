@@ -1,6 +1,7 @@
 //! Comparisons without a policy, as tables for a terminal.
 
 use super::beside;
+use super::rankings;
 use crate::compare::{Answer, Comparison, ComparisonTable, Row};
 use crate::types::TargetName;
 use crate::types::number::{self, Scale};
@@ -12,20 +13,23 @@ const LONG_NAME: usize = 16;
 /// The longest part of such a name that keeps to one line, whatever the columns beside it are cut to.
 const WHOLE_PART: usize = 20;
 
-/// One table per candidate, at most `width` columns wide, one row per comparison, and the notes that a reader must not miss.
+/// The comparisons at most `width` columns wide: one table per candidate with one row per comparison, and the notes that a reader must
+/// not miss; for several candidates a ranking per metric; for many candidates the rankings in place of the tables; and first of all the
+/// candidate that was chosen and confirmed, if that was asked for.
 ///
-/// The last column says `better` or `worse` where the interval excludes no change (`better` only where the p value agrees, adjusted by
-/// Holm for several candidates), and `look here` for slices on the false-discovery-rate list. It is a place to look and no verdict.
+/// The last column of a table says `better` or `worse` where the interval excludes no change (`better` only where the p value agrees,
+/// adjusted by Holm for several candidates), and `look here` for slices on the false-discovery-rate list. It is a place to look and no
+/// verdict.
 #[must_use]
 pub fn comparison_table(table: &ComparisonTable, width: u16) -> String {
-    let parts = table.candidates.iter().map(|name| of_candidate(table, name, width));
-    parts.collect::<Vec<_>>().join("\n\n")
+    rankings::parts(table, width).join("\n\n")
 }
 
-fn of_candidate(all: &ComparisonTable, name: &TargetName, width: u16) -> String {
+/// The table of one candidate and its notes; `part` says of which part of the cases, if not of all.
+pub(super) fn of_candidate(all: &ComparisonTable, name: &TargetName, part: &str, width: u16) -> String {
     let rows: Vec<_> = all.comparisons.iter().filter(|r| r.comparison.candidate == *name).collect();
     let level = number::confidence(1.0 - 2.0 * all.alpha);
-    let mut text = format!("{name} against {}, {level} intervals", all.baseline);
+    let mut text = format!("{name} against {}{part}, {level} intervals", all.baseline);
     if !rows.is_empty() {
         text.push_str(&format!("\n{}", rows_of(all, &rows, width).trim_fmt()));
     }
@@ -77,7 +81,7 @@ fn in_parts(name: &str) -> String {
     if name.len() <= LONG_NAME { name.to_owned() } else { name.replace('.', "\n.") }
 }
 
-fn word(all: &ComparisonTable, row: &Row) -> &'static str {
+pub(super) fn word(all: &ComparisonTable, row: &Row) -> &'static str {
     let gain = row.comparison.gain_interval();
     // The best of many looks better than it is, and a binary metric's interval and test are two methods: both must say so.
     let holds = row.p_better_holm.is_none_or(|p| p <= all.alpha);
@@ -89,7 +93,7 @@ fn word(all: &ComparisonTable, row: &Row) -> &'static str {
     }
 }
 
-fn answer(answer: Answer) -> &'static str {
+pub(super) fn answer(answer: Answer) -> &'static str {
     match answer {
         Answer::Yes => "yes",
         Answer::No => "no",
@@ -193,7 +197,7 @@ fn levels(c: &Comparison) -> String {
 }
 
 /// `+1.2 pp (−0.3 to +2.7 pp)`, with the digits that show on which side of no change and of the margin a limit lies.
-fn change_with_interval(row: &Row) -> String {
+pub(super) fn change_with_interval(row: &Row) -> String {
     let c = &row.comparison;
     let scale = Scale::of_change(&c.metric);
     let mut thresholds = vec![0.0];

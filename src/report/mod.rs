@@ -21,6 +21,7 @@ mod noise;
 mod page;
 mod payload;
 mod plan;
+mod rankings;
 mod safety;
 mod terminal;
 mod view;

@@ -7,6 +7,7 @@ mod documents;
 mod flow;
 mod formats;
 mod malformed;
+mod many;
 mod plan;
 mod project;
 mod scores;

@@ -396,11 +396,14 @@ fn the_json_has_exactly_the_documented_keys() {
     p.write("sums_tuned.json", fixture("inspect/sums_tuned.json"));
     p.write("s.csv", fixture("plain.csv"));
     p.write("gap.csv", "case,target,metric,value\nc1,old,m,1\nc2,new,m,1\n");
+    p.write("few.csv", "case,target,metric,value\nc1,old,m,1\nc1,new,m,1\nc1,third,m,1\n");
     p.run(&["run", "suites/mini", "--run-dir", "r"]);
     for args in [
         &["--scores=old=sums_base.json", "--scores=sums_tuned.json", "--baseline=old", "--margin=total_time=0.1"][..],
         &["--scores", "s.csv", "--baseline", "base", "--margin", "correct=0.05", "--by-slice"],
+        &["--scores", "s.csv", "--baseline", "base", "--margin", "correct=0.05", "--select", "correct", "--by-slice"],
         &["--scores", "gap.csv", "--baseline", "old"],
+        &["--scores", "few.csv", "--baseline", "old"],
         &["r", "--by-slice", "--margin", "tokens=0.1"],
     ] {
         let out = p.run(&[&["compare", "--json"], args].concat());
@@ -434,5 +437,5 @@ fn the_page_shows_what_the_program_says() {
         assert_eq!(rest.split("```").next().unwrap(), out.stdout, "{command}");
         shown += 1;
     }
-    assert_eq!(shown, 4);
+    assert_eq!(shown, 5);
 }
