@@ -1,5 +1,6 @@
 //! The command line: the only room that knows clap, indicatif and the terminal. One file per command.
 
+mod calibrate;
 mod compare;
 mod config;
 mod error;
@@ -64,6 +65,8 @@ enum Command {
     Report(report::Report),
     /// Check suites, policies, targets and checkpoints without asking anything
     Validate(validate::Validate),
+    /// Measure the gate's own error rates on simulated models
+    Calibrate(calibrate::Calibrate),
     /// Keep a run as the accepted baseline, or list what changed since
     #[command(subcommand)]
     Golden(golden::Golden),
@@ -89,6 +92,7 @@ pub fn run() -> ExitCode {
         Command::Compare(c) => c.run(&terminal),
         Command::Report(c) => c.run(&terminal),
         Command::Validate(c) => c.run(config, &terminal),
+        Command::Calibrate(c) => c.run(&terminal),
         Command::Golden(c) => c.run(&terminal),
     };
     done.unwrap_or_else(|e| {
