@@ -26,7 +26,7 @@ mod tests;
 mod tokens;
 
 pub use lab::Effort;
-pub use page::{Facts, markdown, terminal};
+pub use page::{FORMAT, Facts, json, markdown, terminal};
 pub use row::{Bound, Check, Figure, Naive, Row, Study, Verdict};
 
 use lab::Lab;
@@ -64,5 +64,5 @@ pub fn simulate(effort: Effort, seed: u64, observe: &dyn Fn(&Row)) -> Study {
         observe(&row);
         row
     });
-    Study { format: row::FORMAT, effort: effort.word(), seed, rows: rows.collect() }
+    Study { effort: effort.word(), seed, rows: rows.collect() }
 }

@@ -1,6 +1,7 @@
-//! A study as text: a table for a terminal, and the page that is kept in docs/.
+//! A study as text: a table for a terminal, the page that is kept in docs/, and JSON.
 
 use super::row::{Bound, Check, Figure, Row, Study, Verdict};
+use serde::Serialize;
 use std::fmt::Write as _;
 
 /// What the page says of how it was made.
@@ -15,6 +16,9 @@ pub struct Facts {
     /// Threads that simulated.
     pub threads: usize,
 }
+
+/// The format of the study as JSON; `schemas/calibration.schema.json` describes it.
+pub const FORMAT: &str = "goldgate.calibration/1";
 
 /// A share in per cent; enough digits to see a rate far below one.
 fn percent(share: f64) -> String {
@@ -36,7 +40,7 @@ fn error(figure: &Figure) -> String {
 }
 
 fn verdict(check: &Check) -> &'static str {
-    if check.bound == Bound::Reported { "-" } else { check.verdict().word() }
+    if check.bound == Bound::Reported { "-" } else { check.verdict.word() }
 }
 
 /// The study for a terminal of 80 columns: one line per row with the figure that lies closest to its bound, and below it the worst figure
@@ -60,7 +64,7 @@ pub fn terminal(study: &Study) -> String {
             error(&worst.figure),
             if row.verdict() == Verdict::Broken { "broken" } else { verdict(worst) },
         );
-        for check in row.checks.iter().filter(|c| c.verdict() == Verdict::Broken) {
+        for check in row.checks.iter().filter(|c| c.verdict == Verdict::Broken) {
             let _ = writeln!(out, "     broken: {} {}", check.design, percent(check.figure.value));
         }
         let mut seen = Vec::new();
@@ -184,4 +188,26 @@ fn details(out: &mut String, row: &Row) {
             verdict(c),
         );
     }
+}
+
+/// The study as JSON, with the verdict on every row and on the whole.
+#[must_use]
+pub fn json(study: &Study) -> String {
+    #[derive(Serialize)]
+    struct Whole<'a> {
+        format: &'static str,
+        effort: &'static str,
+        seed: u64,
+        verdict: Verdict,
+        rows: Vec<Judged<'a>>,
+    }
+    #[derive(Serialize)]
+    struct Judged<'a> {
+        verdict: Verdict,
+        #[serde(flatten)]
+        row: &'a Row,
+    }
+    let rows = study.rows.iter().map(|row| Judged { verdict: row.verdict(), row }).collect();
+    let whole = Whole { format: FORMAT, effort: study.effort, seed: study.seed, verdict: study.verdict(), rows };
+    serde_json::to_string_pretty(&whole).expect("plain data with text keys always serialises")
 }

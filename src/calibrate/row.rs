@@ -2,9 +2,6 @@
 
 use serde::Serialize;
 
-/// The format of the study as JSON.
-pub const FORMAT: &str = "goldgate.calibration/1";
-
 /// A figure is beyond its bound only if it is so by more than this many Monte-Carlo standard errors.
 const BEYOND: f64 = 3.0;
 
@@ -114,17 +111,14 @@ pub struct Check {
     pub bound: Bound,
     /// What it is.
     pub figure: Figure,
+    /// Whether the figure keeps to its bound.
+    pub verdict: Verdict,
 }
 
 impl Check {
     pub(super) fn new(design: impl Into<String>, bound: Bound, figure: Figure) -> Self {
-        Self { design: design.into(), bound, figure }
-    }
-
-    /// Whether the figure keeps to its bound.
-    #[must_use]
-    pub fn verdict(&self) -> Verdict {
-        if self.figure.keeps_to(self.bound) { Verdict::Ok } else { Verdict::Broken }
+        let verdict = if figure.keeps_to(bound) { Verdict::Ok } else { Verdict::Broken };
+        Self { design: design.into(), bound, figure, verdict }
     }
 }
 
@@ -171,13 +165,13 @@ impl Row {
     /// Broken if any of its figures is.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
-        if self.checks.iter().all(|c| c.verdict() == Verdict::Ok) { Verdict::Ok } else { Verdict::Broken }
+        if self.checks.iter().all(|c| c.verdict == Verdict::Ok) { Verdict::Ok } else { Verdict::Broken }
     }
 
     /// The figure that lies closest to its bound, or farthest beyond it; the first where nothing is promised.
     #[must_use]
     pub fn worst(&self) -> Option<&Check> {
-        let broken = |c: &Check| c.verdict() == Verdict::Broken;
+        let broken = |c: &Check| c.verdict == Verdict::Broken;
         let judged = self.checks.iter().filter(|c| c.bound != Bound::Reported);
         judged
             .min_by(|a, b| {
@@ -195,11 +189,8 @@ impl Row {
 }
 
 /// All promises.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Study {
-    /// Always `goldgate.calibration/1`.
-    pub format: &'static str,
     /// `full` or `quick`.
     pub effort: &'static str,
     /// The seed of every stream.

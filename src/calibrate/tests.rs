@@ -8,6 +8,7 @@ use super::*;
 use crate::compare::Answer;
 use crate::stats::{Discordance, noninferiority_power_exact};
 use crate::types::MetricKind;
+use serde_json::Value;
 
 const SEED: u64 = 1;
 
@@ -57,12 +58,44 @@ fn the_wald_interval_breaks_the_bounds_that_ours_keeps() {
 fn a_study_with_one_broken_figure_is_broken() {
     let lab = Lab::new(Effort::TRIAL, SEED);
     let mut row = edges::row(&lab);
-    let study = |row: &Row| Study { format: row::FORMAT, effort: "trial", seed: SEED, rows: vec![row.clone()] };
+    let study = |row: &Row| Study { effort: "trial", seed: SEED, rows: vec![row.clone()] };
     assert_eq!(study(&row).verdict(), Verdict::Ok);
     row.checks.push(Check::new("planted", Bound::AtMost(0.05), Figure::exact(0.06)));
     assert_eq!(study(&row).verdict(), Verdict::Broken);
     assert_eq!(row.worst().unwrap().design, "planted");
     assert!(terminal(&study(&row)).contains("broken: planted 6.00 %"));
+}
+
+/// A value against its schema: the keys are exactly the documented ones.
+fn check(root: &Value, schema: &Value, value: &Value, at: &str) {
+    if let Some(name) = schema["$ref"].as_str().and_then(|r| r.strip_prefix("#/$defs/")) {
+        return check(root, &root["$defs"][name], value, at);
+    }
+    if let Value::Array(items) = value {
+        return items.iter().enumerate().for_each(|(i, v)| check(root, &schema["items"], v, &format!("{at}[{i}]")));
+    }
+    if let (Value::Object(object), Some(documented)) = (value, schema["properties"].as_object()) {
+        let keys: Vec<&String> = object.keys().collect();
+        let mut required: Vec<&str> = schema["required"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        let mut sorted = keys.clone();
+        sorted.sort();
+        required.sort_unstable();
+        assert_eq!(sorted, required, "{at}");
+        assert_eq!(schema["additionalProperties"], false, "{at}");
+        object.iter().for_each(|(k, v)| check(root, &documented[k], v, &format!("{at}.{k}")));
+    }
+    assert!(!schema.is_null(), "{at} is not documented");
+}
+
+#[test]
+fn the_json_has_exactly_the_documented_keys() {
+    let lab = Lab::new(Effort::TRIAL, SEED);
+    let rows = vec![binary::equal_models(&lab), conjunction::power(&lab), edges::row(&lab)];
+    let json: Value = serde_json::from_str(&json(&Study { effort: "trial", seed: SEED, rows })).unwrap();
+    let schema: Value = serde_json::from_str(include_str!("../../schemas/calibration.schema.json")).unwrap();
+    assert_eq!(json["format"], schema["properties"]["format"]["const"]);
+    assert_eq!((&json["verdict"], &json["rows"][2]["number"]), (&Value::from("ok"), &Value::from(15)));
+    check(&schema, &schema, &json, "$");
 }
 
 #[test]

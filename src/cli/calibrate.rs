@@ -53,11 +53,7 @@ impl Calibrate {
             };
             write_atomically(out, calibrate::markdown(&study, &facts).as_bytes())?;
         }
-        terminal.say(&if self.json {
-            serde_json::to_string_pretty(&study).expect("plain data with text keys always serialises")
-        } else {
-            calibrate::terminal(&study)
-        });
+        terminal.say(&if self.json { calibrate::json(&study) } else { calibrate::terminal(&study) });
         Ok(if study.verdict() == Verdict::Ok { ExitCode::Promote } else { ExitCode::Reject })
     }
 
