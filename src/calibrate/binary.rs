@@ -255,7 +255,7 @@ pub(super) fn equal_models(lab: &Lab) -> Row {
     let mut checks = Vec::new();
     for (n, (yes, no, planned)) in found {
         checks.push(Check::new(format!("answers no, n {n}"), Bound::AtMost(0.005), Figure::exact(no)));
-        let as_planned = Bound::Between(planned - 0.005, planned + 0.005);
+        let as_planned = Bound::Between(planned - 0.005, (planned + 0.005).min(1.0));
         checks.push(Check::new(format!("answers yes, n {n}"), as_planned, Figure::exact(yes)));
     }
     let mut others = Vec::new();

@@ -39,6 +39,11 @@ fn error(figure: &Figure) -> String {
     if figure.replicates == 0 { "exact".to_owned() } else { format!("+-{:.2}", figure.standard_error * 100.0) }
 }
 
+/// A number of simulated runs; none stand behind an exact figure.
+fn runs(replicates: usize) -> String {
+    if replicates == 0 { "-".to_owned() } else { replicates.to_string() }
+}
+
 fn verdict(check: &Check) -> &'static str {
     if check.bound == Bound::Reported { "-" } else { check.verdict.word() }
 }
@@ -138,7 +143,7 @@ pub fn markdown(study: &Study, facts: &Facts) -> String {
             percent(worst.figure.value),
             error(&worst.figure),
             worst.design,
-            row.replicates(),
+            runs(row.replicates()),
         );
     }
     others(&mut out, study);
@@ -177,14 +182,14 @@ fn details(out: &mut String, row: &Row) {
     let _ = write!(out, "\n### {}. {}\n\n{}\n\n{}\n\n", row.number, row.title, row.scenario, row.note);
     out.push_str("| design | bound | figure | error | runs | verdict |\n| --- | --- | ---: | ---: | ---: | --- |\n");
     for c in &row.checks {
-        let runs = if c.figure.replicates == 0 { "-".to_owned() } else { c.figure.replicates.to_string() };
         let _ = writeln!(
             out,
-            "| {} | {} | {} | {} | {runs} | {} |",
+            "| {} | {} | {} | {} | {} | {} |",
             c.design,
             bound(c.bound),
             percent(c.figure.value),
             error(&c.figure),
+            runs(c.figure.replicates),
             verdict(c),
         );
     }
