@@ -40,11 +40,13 @@
 //! | [`run`] | plan, execute, events | types, suite, target, store |
 //! | [`compare`] | samples, or a table of scores, → comparisons: estimand, method, missing pairs; pure | types, suite (diagnostics), score, stats |
 //! | [`gate`] | policy, verdict; pure | types, suite, score, stats, compare |
+//! | [`calibrate`] | the gate's own error rates: its real code on simulated models; pure | types, suite (policy text), score, stats, compare, gate |
 //! | [`report`] | model → bytes; never computes a statistic; pure | types, score, compare, gate |
 //! | [`cli`] | the command line; the only user of clap, indicatif and the terminal | all but engine and stats |
 //!
 //! `tests/it/architecture.rs` holds the source to this table.
 
+pub mod calibrate;
 pub mod cli;
 pub mod compare;
 pub mod engine;

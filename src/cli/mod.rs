@@ -1,7 +1,7 @@
 //! The command line: the only room that knows clap, indicatif and the terminal. One file per command.
 
 mod budget;
-mod calibrate_noise;
+mod calibrate;
 mod compare;
 mod config;
 mod error;
@@ -64,8 +64,8 @@ enum Command {
     Plan(plan::PlanArgs),
     /// Ask a suite of the targets and record the answers
     Run(run::Run),
-    /// Ask one target several times: how far its scores move when nothing has changed
-    Calibrate(calibrate_noise::Calibrate),
+    /// See how far a target's scores move when nothing has changed, or measure the gate on simulated models
+    Calibrate(calibrate::Calibrate),
     /// Compare the targets of a run, or anybody's scores, with intervals and without a policy
     Compare(compare::Compare),
     /// Write the reports of a run again

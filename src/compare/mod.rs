@@ -34,6 +34,6 @@ pub use proof::{
 };
 pub use rank::{Best, PairTest, Ranked, Ranking, rank};
 pub use scores::{ScoreFile, Scores};
-pub use select::{Choice, Selection, tabulate_with_choice};
+pub use select::{Choice, Selection, select_and_confirm, tabulate_with_choice};
 pub use severe::SEVERE;
-pub use table::{ComparisonTable, Gap, NotRanked, Request, Row, TABLE_FORMAT, tabulate};
+pub use table::{ComparisonTable, Gap, NotRanked, Request, Row, TABLE_FORMAT, compare_all, tabulate};

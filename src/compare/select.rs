@@ -1,7 +1,7 @@
 //! The best of several candidates, chosen on one part of the cases and compared on the other: the remedy against the winner's curse.
 
 use super::rank;
-use super::table::{ComparisonTable, Gap, Request, Row, tabulate};
+use super::table::{ComparisonTable, Gap, Request, Row, compare_all, tabulate};
 use super::{NotComparable, compare};
 use crate::score::Sample;
 use crate::types::{ClusterName, DigestBuilder, Metric, MetricName, SliceName, SplitMix64, TargetName};
@@ -72,6 +72,14 @@ pub fn tabulate_with_choice(request: Request<'_>, choice: Choice<'_>) -> Result<
     Ok(table)
 }
 
+/// Chooses the best candidate on the select part and compares it with the baseline on the confirm part.
+///
+/// # Errors
+/// As [`tabulate_with_choice`].
+pub fn select_and_confirm(request: Request<'_>, choice: Choice<'_>) -> Result<Selection, NotComparable> {
+    choose(request, choice, &Parts::new(request, choice)?)
+}
+
 /// The samples of both parts.
 pub(super) struct Parts {
     pub select: Vec<Sample>,
@@ -133,7 +141,7 @@ pub(super) fn choose(request: Request<'_>, choice: Choice<'_>, parts: &Parts) ->
     let on_confirm = compare(&parts.confirm, metric, &all, baseline, &winner, alpha)?;
     enough("confirm", metric, on_confirm.clusters)?;
     let confirmed = Request { samples: &parts.confirm, candidates: std::slice::from_ref(&winner), ..request };
-    let ComparisonTable { comparisons, not_comparable, .. } = tabulate(confirmed);
+    let (comparisons, not_comparable) = compare_all(confirmed);
     Ok(Selection {
         metric: metric.name.clone(),
         seed: request.seed,

@@ -109,13 +109,38 @@ pub struct ComparisonTable {
 /// Compares every candidate with the baseline on every metric and slice on which anything was measured, and ranks several.
 #[must_use]
 pub fn tabulate(request: Request<'_>) -> ComparisonTable {
+    let (comparisons, not_comparable) = compare_all(request);
+    let (rankings, not_ranked) = rankings(request);
+    ComparisonTable {
+        format: TABLE_FORMAT,
+        alpha: request.alpha,
+        baseline: request.baseline.clone(),
+        candidates: request.candidates.to_vec(),
+        comparisons,
+        not_comparable,
+        seed: request.seed,
+        rankings,
+        not_ranked,
+        selection: None,
+    }
+}
+
+/// The metrics and slices on which anything was measured: a metric belongs to some slices only, and where nothing was measured, nothing is
+/// missing.
+fn measured<'a>(request: Request<'a>) -> Vec<(&'a Metric, &'a SliceName)> {
+    let is_measured = |metric: &Metric, slice: &SliceName| {
+        request.samples.iter().any(|s| s.is_in(slice) && s.score(&metric.name).is_some())
+    };
+    let pairs = request.metrics.iter().flat_map(|m| request.slices.iter().map(move |s| (m, s)));
+    pairs.filter(|(m, s)| is_measured(m, s)).collect()
+}
+
+/// The comparisons of the table by candidate, metric and slice, adjusted for each other, and what cannot be compared.
+#[must_use]
+pub fn compare_all(request: Request<'_>) -> (Vec<Row>, Vec<Gap>) {
     let Request { samples, baseline, alpha, .. } = request;
     let (mut rows, mut gaps) = (Vec::new(), Vec::new());
-    // A metric belongs to some slices only: where nothing was measured, nothing is missing.
-    let is_measured =
-        |metric: &Metric, slice: &SliceName| samples.iter().any(|s| s.is_in(slice) && s.score(&metric.name).is_some());
-    let pairs = request.metrics.iter().flat_map(|m| request.slices.iter().map(move |s| (m, s)));
-    let measured: Vec<_> = pairs.filter(|(m, s)| is_measured(m, s)).collect();
+    let measured = measured(request);
     let witnesses = witnesses(samples);
     for candidate in request.candidates {
         let own = of_pair(samples, &witnesses, baseline, candidate);
@@ -135,27 +160,15 @@ pub fn tabulate(request: Request<'_>) -> ComparisonTable {
         mark_slices(&mut rows[first..], request);
     }
     adjust_for_candidates(&mut rows);
-    let (rankings, not_ranked) = rankings(request, &measured);
-    ComparisonTable {
-        format: TABLE_FORMAT,
-        alpha,
-        baseline: baseline.clone(),
-        candidates: request.candidates.to_vec(),
-        comparisons: rows,
-        not_comparable: gaps,
-        seed: request.seed,
-        rankings,
-        not_ranked,
-        selection: None,
-    }
+    (rows, gaps)
 }
 
-fn rankings(request: Request<'_>, measured: &[(&Metric, &SliceName)]) -> (Vec<Ranking>, Vec<NotRanked>) {
+fn rankings(request: Request<'_>) -> (Vec<Ranking>, Vec<NotRanked>) {
     let (mut rankings, mut not_ranked) = (Vec::new(), Vec::new());
     if request.candidates.len() < 2 {
         return (rankings, not_ranked);
     }
-    for (metric, _) in measured.iter().filter(|(_, slice)| slice.is_all()) {
+    for (metric, _) in measured(request).iter().filter(|(_, slice)| slice.is_all()) {
         match rank(request, metric) {
             Ok(ranking) => rankings.push(ranking),
             Err(NotComparable { reason }) => not_ranked.push(NotRanked { metric: metric.name.clone(), reason }),

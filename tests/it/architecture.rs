@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A room and the rooms that it may use, beside itself.
-const DOORS: [(&str, &[&str]); 12] = [
+const DOORS: [(&str, &[&str]); 13] = [
     ("types", &[]),
     ("stats", &["types"]),
     ("engine", &["types"]),
@@ -16,12 +16,13 @@ const DOORS: [(&str, &[&str]); 12] = [
     // A table of scores is a file that a person wrote: its mistakes are told as the suite's are.
     ("compare", &["types", "suite", "score", "stats"]),
     ("gate", &["types", "suite", "score", "stats", "compare"]),
+    ("calibrate", &["types", "suite", "score", "stats", "compare", "gate"]),
     ("report", &["types", "score", "compare", "gate"]),
-    ("cli", &["types", "suite", "target", "score", "store", "run", "compare", "gate", "report"]),
+    ("cli", &["types", "suite", "target", "score", "store", "run", "compare", "gate", "calibrate", "report"]),
 ];
 
 /// Rooms without I/O, clock, threads of a runtime or terminal.
-const PURE: [&str; 5] = ["stats", "score", "compare", "gate", "report"];
+const PURE: [&str; 6] = ["stats", "score", "compare", "gate", "calibrate", "report"];
 const IMPURE: [&str; 8] = ["tokio", "reqwest", "std::fs", "std::net", "SystemTime", "Instant", "indicatif", "clap"];
 
 fn sources(folder: &Path) -> Vec<(PathBuf, String)> {

@@ -37,3 +37,27 @@ fn the_shipped_evidence_is_of_the_shipped_suite() {
     let policy = goldgate::types::Digest::of(read("suites/service-desk/policy.toml").as_bytes()).to_string();
     assert!(read("reports/sample/run.json").contains(&policy), "the sample was judged by another policy");
 }
+
+#[test]
+fn the_calibration_page_is_a_full_study_that_holds() {
+    let page = read("docs/calibration.md");
+    assert!(page.contains(&format!("(goldgate {}), full form, seed 1", env!("CARGO_PKG_VERSION"))));
+    assert!(page.contains("All 17 rows hold."), "a promise is broken: do not ship it");
+    let headings: Vec<&str> = page.lines().filter_map(|l| l.strip_prefix("### ")).collect();
+    let numbers: Vec<String> = headings.iter().map(|h| h.split('.').next().unwrap_or_default().to_owned()).collect();
+    assert_eq!(numbers, (1..=17).map(|n: u8| n.to_string()).collect::<Vec<_>>());
+    // The methods that other tools use are on the page to be seen failing.
+    for method in [
+        "Wald interval of the pairs",
+        "unpaired z test at the margin",
+        "not significantly worse (paired)",
+        "peeking at the ordinary interval",
+        "every answer counts as a case",
+        "best of ten, tested as if alone",
+        "paired t test",
+        "delta-method interval",
+    ] {
+        let fails = page.lines().any(|l| l.contains(&format!("| {method} |")) && l.ends_with("| broken |"));
+        assert!(fails, "{method} is not seen failing");
+    }
+}

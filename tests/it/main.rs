@@ -3,6 +3,7 @@
 
 mod architecture;
 mod calibrate;
+mod calibrate_simulate;
 mod documents;
 mod flow;
 mod formats;

@@ -1,11 +1,11 @@
-//! `goldgate calibrate`: one target several times through the whole stack, to see how far its scores move when nothing has changed.
+//! `goldgate calibrate SUITE`: one target several times through the whole stack, to see how far its scores move when nothing has changed.
 
-use super::CliError;
-use super::config::Config;
-use super::output::Terminal;
-use super::pipeline::{self, Loaded, RunOptions};
-use super::progress::Progress;
-use super::run::{DEFAULT_CONCURRENCY, DEFAULT_SEED, in_flight, target_name};
+use crate::cli::CliError;
+use crate::cli::config::Config;
+use crate::cli::output::Terminal;
+use crate::cli::pipeline::{self, Loaded, RunOptions};
+use crate::cli::progress::Progress;
+use crate::cli::run::{DEFAULT_CONCURRENCY, in_flight, target_name};
 use crate::gate::{self, Noise, Repeated};
 use crate::report;
 use crate::store::{GoldenAnswer, Purpose, SealedRun};
@@ -21,32 +21,24 @@ const DEFAULT_REPEATS: usize = 5;
 /// Every ordered pair of repeats is judged, so that their number costs its square.
 const MOST_REPEATS: usize = 50;
 
-/// Ask one target several times: how far its scores move when nothing has changed.
+/// How a suite is asked again and again.
 #[derive(Args)]
-pub struct Calibrate {
-    /// The suite's folder
-    suite: PathBuf,
+pub(super) struct NoiseArgs {
     /// The target to ask [default: the policy's baseline]
-    #[arg(long, value_name = "NAME", value_parser = target_name)]
+    #[arg(long, value_name = "NAME", value_parser = target_name, conflicts_with = "simulate")]
     target: Option<TargetName>,
     /// How often every case is asked, from 2 to 50
-    #[arg(long, value_name = "K", default_value_t = DEFAULT_REPEATS, value_parser = repeats)]
+    #[arg(long, value_name = "K", default_value_t = DEFAULT_REPEATS, value_parser = repeats, conflicts_with = "simulate")]
     repeats: usize,
     /// The policy to hold against the noise [default: policy.toml beside the suite]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "simulate")]
     policy: Option<PathBuf>,
     /// Where the run lies; an unfinished calibration there goes on [default: a new folder under reports/]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", conflicts_with = "simulate")]
     run_dir: Option<PathBuf>,
-    /// The seed of the questions' order
-    #[arg(long, value_name = "N", default_value_t = DEFAULT_SEED)]
-    seed: u64,
     /// Questions in flight at once; above 1 a run is faster and its times prove nothing
-    #[arg(short = 'j', long, value_name = "N", default_value_t = DEFAULT_CONCURRENCY, value_parser = in_flight)]
+    #[arg(short = 'j', long, value_name = "N", default_value_t = DEFAULT_CONCURRENCY, value_parser = in_flight, conflicts_with = "simulate")]
     concurrency: usize,
-    /// The noise as JSON, as in noise.json
-    #[arg(long)]
-    json: bool,
 }
 
 fn repeats(text: &str) -> Result<usize, String> {
@@ -68,25 +60,28 @@ struct NoiseFile<'a> {
     noise: &'a Noise,
 }
 
-impl Calibrate {
+impl NoiseArgs {
     /// Runs the command.
     ///
     /// # Errors
     /// Whatever stopped the run before its end.
-    pub fn run(&self, config: Option<&Path>, terminal: &Terminal) -> Result<ExitCode, CliError> {
-        let loaded = Loaded::new(&self.suite, self.policy.as_deref())?;
-        let config = Config::load(config, &self.suite)?;
+    pub fn run(
+        &self,
+        suite: &Path,
+        seed: u64,
+        json: bool,
+        config: Option<&Path>,
+        terminal: &Terminal,
+    ) -> Result<ExitCode, CliError> {
+        let loaded = Loaded::new(suite, self.policy.as_deref())?;
+        let config = Config::load(config, suite)?;
         let target = self.target.as_ref().unwrap_or(loaded.policy.baseline());
         let roles = (1..=self.repeats)
             .map(|k| TargetName::new(&format!("{target}-r{k}")).map(|name| (name, target.clone())))
             .collect::<Result<Vec<_>, _>>()
             .map_err(|e| CliError::Usage(format!("the name of a repeat would be too long: {e}")))?;
-        let options = RunOptions {
-            candidates: &[],
-            run_dir: self.run_dir.clone(),
-            seed: self.seed,
-            concurrency: self.concurrency,
-        };
+        let options =
+            RunOptions { candidates: &[], run_dir: self.run_dir.clone(), seed, concurrency: self.concurrency };
         let mut progress = Progress::new(terminal.quiet);
         let run = pipeline::ask_roles(&loaded, &config, &roles, Purpose::Calibration, options, &mut progress)?;
         let (noise, results) = measure(&loaded, &run, target)?;
@@ -98,12 +93,12 @@ impl Calibrate {
             target_digest: digest.ok_or_else(|| CliError::Usage("the run asked nobody".to_owned()))?,
             noise: &noise,
         };
-        let mut json = serde_json::to_string_pretty(&file).expect("plain data with text keys always serialises");
+        let mut text = serde_json::to_string_pretty(&file).expect("plain data with text keys always serialises");
         run.dir.write("results.jsonl", &crate::store::to_lines(&results))?;
-        json.push('\n');
-        let path = run.dir.write("noise.json", json.as_bytes())?;
-        if self.json {
-            terminal.say(json.trim_end());
+        text.push('\n');
+        let path = run.dir.write("noise.json", text.as_bytes())?;
+        if json {
+            terminal.say(text.trim_end());
         } else {
             terminal.say(&report::noise_table(&noise, terminal.columns()));
             terminal.say(&format!("noise: {}", path.display()));
