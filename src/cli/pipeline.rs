@@ -9,7 +9,7 @@ use crate::score::{self, Sample};
 use crate::store::{ArmRef, GoldenAnswer, Manifest, PolicyRef, RUN_FORMAT, RunDir, SealedRun, SuiteRef, TrialResult};
 use crate::suite::{Suite, read_text};
 use crate::target::{LocalModels, LocalSpec, Target};
-use crate::types::{Metric, Outcome, TargetName, Untrusted};
+use crate::types::{Metric, TargetName, Untrusted};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -293,8 +293,8 @@ pub fn results(run: &SealedRun, samples: &[Sample], metrics: &[Metric]) -> Vec<G
         .collect()
 }
 
-/// Trials without an answer.
+/// Trials without an answer of the model's own.
 #[must_use]
 pub fn failures(samples: &[Sample]) -> usize {
-    samples.iter().filter(|s| s.outcome == Outcome::Failed).count()
+    samples.iter().filter(|s| !s.outcome.is_answer()).count()
 }
