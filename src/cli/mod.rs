@@ -8,6 +8,7 @@ mod golden;
 mod output;
 mod pipeline;
 mod progress;
+mod provider;
 mod report;
 mod run;
 mod validate;

@@ -40,6 +40,7 @@ fn manifest(trials: usize) -> Manifest {
         kind: "local".to_owned(),
         model: "models/m".to_owned(),
         adapter: None,
+        endpoint: None,
         prompt: VariantName::new("short").unwrap(),
         digest: Digest::of(who.as_bytes()),
     };

@@ -5,5 +5,7 @@ mod architecture;
 mod documents;
 mod flow;
 mod malformed;
+mod mock;
 mod project;
+mod remote;
 mod scores;
