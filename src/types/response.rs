@@ -33,6 +33,12 @@ impl Response {
         self.served.as_ref().is_none_or(|s| s.attempts <= 1)
     }
 
+    /// Whether the deployment's content filter was down, so that the answer is not what the deployment gives as a rule.
+    #[must_use]
+    pub fn is_unchecked(&self) -> bool {
+        self.served.as_ref().is_some_and(|s| s.unchecked)
+    }
+
     /// Whether the time of its first token was seen: an answer that came in one piece has none.
     #[must_use]
     pub fn is_first_token_timed(&self) -> bool {
