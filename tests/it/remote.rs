@@ -174,6 +174,21 @@ fn a_throttled_question_is_asked_again_counted_and_gives_no_times() {
 }
 
 #[test]
+fn every_attempt_is_counted_when_many_questions_are_in_flight() {
+    let mock = Mock::start(|a| {
+        let busy = a.nth == 0 && !a.question.contains(' ');
+        if busy { Reply::Status(429, vec![("retry-after-ms", "20".into())], String::new()) } else { answer("x") }
+    });
+    let p = project(&mock, "");
+    let out = run(&p, &["gate", "suites/mini", "--run-dir", "r", "-j", "8"]);
+    assert_eq!(out.code, 0, "{out:?}");
+    let all = results(&p);
+    let attempts = all.values().map(|r| r["response"]["served"]["attempts"].as_u64().unwrap());
+    assert_eq!(attempts.sum::<u64>(), mock.asked().len() as u64);
+    assert!(mock.asked().len() > 2 * CASES, "some were turned away");
+}
+
+#[test]
 fn a_server_that_stays_busy_is_a_failure_of_the_trial() {
     let mock = on_fox(|_| Reply::Status(429, vec![("retry-after", "3600".into())], String::new()));
     let p = project(&mock, "longest-wait-seconds = 0\n");
