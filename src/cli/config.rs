@@ -2,8 +2,9 @@
 
 use super::CliError;
 use super::budget::{self, RawLimits, RawPrice};
+use super::provider::{self, Provider};
 use crate::gate::{Limits, Price};
-use crate::suite::diag::{self, Diagnostics, SourceFile};
+use crate::suite::diag::{self, Diagnostic, Diagnostics, SourceFile};
 use crate::suite::read_text;
 use crate::types::{TargetName, VariantName};
 use serde::Deserialize;
@@ -28,10 +29,8 @@ pub struct Config {
 /// One `[target.NAME]`.
 #[derive(Clone, Debug)]
 pub struct TargetConfig {
-    /// The checkpoint's folder, as written.
-    pub model: String,
-    /// The adapter's folder, as written.
-    pub adapter: Option<String>,
+    /// Who answers.
+    pub provider: Provider,
     /// The prompt variant that it is asked with.
     pub prompt: VariantName,
     /// What its tokens cost, for `goldgate plan`.
@@ -47,15 +46,29 @@ struct RawConfig {
     target: BTreeMap<Spanned<String>, RawTarget>,
 }
 
+/// Every key of every kind: which of them a kind has is checked by [`provider`].
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct RawTarget {
-    kind: Spanned<String>,
-    model: Spanned<String>,
-    adapter: Option<Spanned<String>>,
-    prompt: Spanned<String>,
-    price: Option<RawPrice>,
-    limits: Option<RawLimits>,
+pub(super) struct RawTarget {
+    pub kind: Spanned<String>,
+    pub prompt: Spanned<String>,
+    pub model: Option<Spanned<String>>,
+    pub adapter: Option<Spanned<String>>,
+    pub base_url: Option<Spanned<String>>,
+    pub endpoint: Option<Spanned<String>>,
+    pub endpoint_env: Option<Spanned<String>>,
+    pub deployment: Option<Spanned<String>>,
+    pub api: Option<Spanned<String>>,
+    pub api_version: Option<Spanned<String>>,
+    pub api_key: Option<Spanned<toml::Value>>,
+    pub api_key_env: Option<Spanned<String>>,
+    pub limit_field: Option<Spanned<String>>,
+    pub seed: Option<Spanned<u64>>,
+    pub timeout_seconds: Option<Spanned<u64>>,
+    pub attempts: Option<Spanned<u64>>,
+    pub longest_wait_seconds: Option<Spanned<u64>>,
+    pub price: Option<RawPrice>,
+    pub limits: Option<RawLimits>,
 }
 
 impl Config {
@@ -77,23 +90,22 @@ impl Config {
     }
 
     fn parse(file: SourceFile, root: PathBuf) -> Result<Self, Diagnostics> {
-        let raw: RawConfig = diag::parse_toml(&file)?;
+        // A message shows the line that it speaks of, and somebody may have written a key into it.
+        let shown = provider::without_secrets(&file);
+        let raw: RawConfig =
+            diag::parse_toml(&file).map_err(|d| Diagnostics::from(Diagnostic { file: shown.clone(), ..d }))?;
+        let file = shown;
         let mut wrong = Diagnostics::default();
         let mut targets = BTreeMap::new();
         for (name, t) in &raw.target {
-            if t.kind.get_ref() != "local" {
-                let message = format!("unknown target kind `{}`", t.kind.get_ref());
-                wrong.push(file.error(t.kind.span(), message).help("this version asks `local` checkpoints"));
-            }
+            let provider = provider::check(t, name.span(), &file, &mut wrong);
             let checked =
                 TargetName::new(name.get_ref()).map_err(|e| wrong.push(file.error(name.span(), e.to_string())));
             let prompt = VariantName::new(t.prompt.get_ref())
                 .map_err(|e| wrong.push(file.error(t.prompt.span(), e.to_string())));
             let (price, limits) = budget::read(&file, t.price.as_ref(), t.limits.as_ref(), &mut wrong);
-            let (Ok(checked), Ok(prompt)) = (checked, prompt) else { continue };
-            let model = t.model.get_ref().clone();
-            let adapter = t.adapter.as_ref().map(|a| a.get_ref().clone());
-            targets.insert(checked, TargetConfig { model, adapter, prompt, price, limits });
+            let (Ok(checked), Ok(prompt), Some(provider)) = (checked, prompt, provider) else { continue };
+            targets.insert(checked, TargetConfig { provider, prompt, price, limits });
         }
         if raw.target.is_empty() {
             wrong.push(file.error(0..0, "there is no target").help("add a `[target.NAME]`"));
@@ -136,10 +148,62 @@ mod tests {
         Config::parse(SourceFile::new("goldgate.toml", text), PathBuf::new()).expect_err("must be refused").to_string()
     }
 
+    fn config(text: &str) -> Config {
+        Config::parse(SourceFile::new("goldgate.toml", text), PathBuf::new()).unwrap()
+    }
+
+    const LOCAL: &str = "[target.base]\nkind = \"local\"\nmodel = \"m\"\nprompt = \"p\"\n";
+    const OPENAI: &str = "[target.base]\nkind = \"openai\"\nbase-url = \"https://h/v1\"\nmodel = \"m\"\napi-key-env = \"K\"\nprompt = \"p\"\n";
+    const AZURE: &str = "[target.base]\nkind = \"azure-openai\"\nendpoint = \"https://r.openai.azure.com\"\ndeployment = \"d\"\napi = \"deployment\"\napi-version = \"2024-10-21\"\napi-key-env = \"K\"\nprompt = \"p\"\n";
+
+    #[test]
+    fn every_kind_is_read() {
+        let provider = |text: &str| config(text).targets.into_values().next().unwrap().provider;
+        let Provider::Local { model, adapter } = provider(LOCAL) else { panic!() };
+        assert_eq!((model.as_str(), adapter), ("m", None));
+        let spec = |text: &str| match provider(text) {
+            Provider::Remote(r) => r.spec().unwrap(),
+            Provider::Local { .. } => panic!(),
+        };
+        let all = format!(
+            "{OPENAI}limit-field = \"max-completion-tokens\"\nseed = 7\ntimeout-seconds = 9\nattempts = 2\nlongest-wait-seconds = 3\n"
+        );
+        let s = spec(&all);
+        assert_eq!((s.kind(), s.name(), s.key_env.as_deref(), s.seed), ("openai", "m", Some("K"), 7));
+        assert_eq!(s.url().unwrap(), "https://h/v1/chat/completions");
+        assert_eq!((s.patience.timeout.as_secs(), s.patience.attempts, s.patience.longest_wait.as_secs()), (9, 2, 3));
+        assert_eq!(s.limit_field.unwrap().as_str(), "max_completion_tokens");
+        let s = spec(AZURE);
+        assert_eq!((s.kind(), s.name()), ("azure-openai", "d"));
+        let want = "https://r.openai.azure.com/openai/deployments/d/chat/completions?api-version=2024-10-21";
+        assert_eq!(s.url().unwrap(), want);
+        let v1 = AZURE.replace("api = \"deployment\"\napi-version = \"2024-10-21\"\n", "");
+        assert_eq!(spec(&v1).url().unwrap(), "https://r.openai.azure.com/openai/v1/chat/completions");
+    }
+
+    #[test]
+    fn a_key_in_the_file_is_refused_and_not_repeated() {
+        for (from, to) in [
+            ("api-key-env = \"K\"", "api-key = \"sk-CANARY\""),
+            ("api-key-env = \"K\"", "api-key = { value = \"sk-CANARY\" }"),
+            ("api-key-env = \"K\"", "api-key-env = \"sk-CANARY\""),
+            ("api-key-env = \"K\"", "key = \"sk-CANARY\""),
+            ("api-key-env = \"K\"", "api_key = 'sk-CANARY'"),
+            ("api-key-env = \"K\"", "bearer-token = \"sk-CANARY"),
+        ] {
+            for text in [OPENAI.replace(from, to), AZURE.replace(from, to)] {
+                let e = Config::parse(SourceFile::new("goldgate.toml", text.as_str()), PathBuf::new()).unwrap_err();
+                let shown = CliError::from(e).render(false);
+                assert!(shown.contains("goldgate.toml") && !shown.contains("CANARY"), "{to}: {shown}");
+            }
+        }
+    }
+
     #[test]
     fn mistakes_are_placed() {
-        let good = "[target.base]\nkind = \"local\"\nmodel = \"m\"\nprompt = \"p\"\n";
-        assert!(Config::parse(SourceFile::new("goldgate.toml", good), PathBuf::new()).is_ok());
+        let good = LOCAL;
+        let openai = |from: &str, to: &str| OPENAI.replace(from, to);
+        let azure = |from: &str, to: &str| AZURE.replace(from, to);
         for (text, want) in [
             (good.replace("kind = \"local\"", "kind = \"locale\""), "goldgate.toml:2:8: unknown target kind `locale`"),
             (good.replace("model", "modell"), "goldgate.toml:3:1: unknown field `modell`"),
@@ -156,6 +220,27 @@ mod tests {
             (format!("{good}limits = {{ requests-per-hour = 9 }}\n"), "unknown field `requests-per-hour`"),
             (format!("{good}limits = {{ }}\n"), "goldgate.toml:5:10: `limits` limits nothing"),
             (String::new(), "there is no target"),
+            (good.replace("model = \"m\"\n", ""), "goldgate.toml:1:9: `base` lacks `model`, which kind `local` needs"),
+            (format!("{good}deployment = \"d\"\n"), "goldgate.toml:5:14: kind `local` has no key `deployment`"),
+            (openai("base-url = \"https://h/v1\"\n", ""), "lacks `base-url`"),
+            (openai("https://h/v1", "h"), "goldgate.toml:3:12: `h` is no address"),
+            (openai("https://h/v1", "http://h/v1"), "goldgate.toml:3:12: a key would go to `http://h/v1` unprotected"),
+            (format!("{OPENAI}adapter = \"a\"\n"), "kind `openai` has no key `adapter`"),
+            (format!("{OPENAI}attempts = 0\n"), "goldgate.toml:7:12: `attempts` goes from 1 to 20"),
+            (format!("{OPENAI}timeout-seconds = 9999\n"), "`timeout-seconds` goes from 1 to 3600"),
+            (format!("{OPENAI}limit-field = \"max\"\n"), "`limit-field` is `max-tokens` or `max-completion-tokens`"),
+            (azure("api-key-env = \"K\"\n", ""), "lacks `api-key-env`"),
+            (azure("deployment = \"d\"\n", ""), "lacks `deployment`"),
+            (azure("endpoint = \"https://r.openai.azure.com\"\n", ""), "lacks `endpoint` or `endpoint-env`"),
+            (format!("{AZURE}endpoint-env = \"E\"\n"), "one of `endpoint` and `endpoint-env`"),
+            (azure("api-version = \"2024-10-21\"\n", ""), "lacks `api-version`"),
+            (azure("2024-10-21", "preview"), "goldgate.toml:6:15: `preview` is no dated version"),
+            (azure("api = \"deployment\"", "api = \"v1\""), "goldgate.toml:6:15: with `api = \"v1\"` the version is"),
+            (azure("api = \"deployment\"", "api = \"v2\""), "goldgate.toml:5:7: `api` is `v1` or `deployment`"),
+            (
+                azure("api-key-env = \"K\"", "api-key-env = \"k k\""),
+                "goldgate.toml:7:15: this is no name of an environment",
+            ),
         ] {
             let got = errors(&text);
             assert!(got.contains(want), "wanted {want}\ngot    {got}");

@@ -5,7 +5,7 @@ use crate::run::RunError;
 use crate::store::StoreError;
 use crate::suite::SuiteError;
 use crate::suite::diag::{Diagnostic, Diagnostics};
-use crate::target::LocalError;
+use crate::target::{LocalError, RemoteError};
 use crate::types::ExitCode;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
@@ -22,6 +22,9 @@ pub enum CliError {
     /// A local checkpoint cannot be used.
     #[error(transparent)]
     Local(#[from] LocalError),
+    /// A remote target cannot be asked; nothing was sent.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
     /// A run or a golden baseline cannot be kept or read.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -49,7 +52,7 @@ impl CliError {
         match self {
             Self::Usage(_) | Self::Suite(_) => ExitCode::Usage,
             Self::Local(LocalError::Gone { .. }) => ExitCode::Endpoint,
-            Self::Local(_) => ExitCode::Usage,
+            Self::Local(_) | Self::Remote(_) => ExitCode::Usage,
             Self::Store(e) | Self::Run(RunError::Store(e)) => store_code(e),
             Self::Run(RunError::Unavailable { .. }) => ExitCode::Endpoint,
             Self::Run(_) => ExitCode::Usage,

@@ -3,6 +3,7 @@
 use super::CliError;
 use super::config::Config;
 use super::progress::Progress;
+use super::provider::Provider;
 use crate::gate::{self, Asked, Policy, Verdict};
 use crate::run::{self, Arm, Plan};
 use crate::score::{self, Sample};
@@ -10,8 +11,8 @@ use crate::store::{
     ArmRef, GoldenAnswer, Manifest, PolicyRef, Purpose, RUN_FORMAT, RunDir, SealedRun, SuiteRef, TrialResult,
 };
 use crate::suite::{Suite, read_text};
-use crate::target::{LocalModels, LocalSpec, Target};
-use crate::types::{Metric, Outcome, TargetName, Untrusted};
+use crate::target::{LocalModels, LocalSpec, RemoteModels, Target};
+use crate::types::{Metric, TargetName, Untrusted};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -85,18 +86,26 @@ pub fn ask_roles(
     for (_, target) in roles {
         check_variant(loaded, config, target)?;
     }
-    let targets = load_targets(config, roles, progress)?;
+    let targets = load_targets(config, roles, options.seed, progress)?;
     let mut arms = Vec::new();
     let mut refs = Vec::new();
     for ((name, target), asked) in roles.iter().zip(&targets) {
         let c = config.target(target)?;
         arms.push(Arm { name: name.clone(), digest: asked.digest(), prompt: c.prompt.clone() });
+        let (kind, model, adapter, endpoint) = match &c.provider {
+            Provider::Local { model, adapter } => ("local", model.clone(), adapter.clone(), None),
+            Provider::Remote(remote) => {
+                let spec = remote.spec()?;
+                (spec.kind(), spec.name().to_owned(), None, spec.url().ok())
+            }
+        };
         refs.push(ArmRef {
             name: name.clone(),
             target: target.clone(),
-            kind: "local".to_owned(),
-            model: c.model.clone(),
-            adapter: c.adapter.clone(),
+            kind: kind.to_owned(),
+            model,
+            adapter,
+            endpoint,
             prompt: c.prompt.clone(),
             digest: asked.digest(),
         });
@@ -108,7 +117,7 @@ pub fn ask_roles(
     // Said before the first question, so that whoever interrupts the run knows where it lies.
     progress.note(&format!("recording in {}", dir.path().display()));
     let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
+        .enable_all()
         .build()
         .map_err(|e| CliError::Usage(format!("cannot start the scheduler: {e}")))?;
     let asked =
@@ -163,21 +172,34 @@ fn check_variant(loaded: &Loaded, config: &Config, target: &TargetName) -> Resul
     )))
 }
 
+/// One target per role, in their order; checkpoints that several share are loaded once.
 fn load_targets(
     config: &Config,
     roles: &[(TargetName, TargetName)],
+    seed: u64,
     progress: &Progress,
 ) -> Result<Vec<Arc<dyn Target>>, CliError> {
-    let mut specs = Vec::new();
+    let (mut local, mut remote, mut is_local) = (Vec::new(), Vec::new(), Vec::new());
     for (_, target) in roles {
-        let c = config.target(target)?;
-        specs.push(LocalSpec {
-            model: config.root.join(&c.model),
-            adapter: c.adapter.as_ref().map(|a| config.root.join(a)),
-        });
+        let provider = &config.target(target)?.provider;
+        is_local.push(matches!(provider, Provider::Local { .. }));
+        match provider {
+            Provider::Local { model, adapter } => local.push(local_spec(config, model, adapter.as_deref())),
+            Provider::Remote(r) => remote.push(r.spec()?),
+        }
     }
-    progress.note("loading checkpoints");
-    Ok(LocalModels::load(&specs)?)
+    // What can be refused without loading anything comes first.
+    let mut remote = RemoteModels::load(&remote, seed)?.into_iter();
+    if !local.is_empty() {
+        progress.note("loading checkpoints");
+    }
+    let mut local = LocalModels::load(&local)?.into_iter();
+    Ok(is_local.into_iter().filter_map(|l| if l { local.next() } else { remote.next() }).collect())
+}
+
+/// A checkpoint's folders, seen from the project's.
+pub fn local_spec(config: &Config, model: &str, adapter: Option<&str>) -> LocalSpec {
+    LocalSpec { model: config.root.join(model), adapter: adapter.map(|a| config.root.join(a)) }
 }
 
 fn manifest(loaded: &Loaded, arms: Vec<ArmRef>, purpose: Purpose, options: &RunOptions<'_>, trials: usize) -> Manifest {
@@ -337,8 +359,8 @@ pub fn results(run: &SealedRun, samples: &[Sample], metrics: &[Metric]) -> Vec<G
         .collect()
 }
 
-/// Trials without an answer.
+/// Trials without an answer of the model's own.
 #[must_use]
 pub fn failures(samples: &[Sample]) -> usize {
-    samples.iter().filter(|s| s.outcome == Outcome::Failed).count()
+    samples.iter().filter(|s| !s.outcome.is_answer()).count()
 }

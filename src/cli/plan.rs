@@ -222,14 +222,16 @@ fn costs(loaded: &Loaded, config: &Config, pilot: Option<&Read>) -> Result<Vec<T
     Ok(costs)
 }
 
-/// Prompt tokens, answer tokens and seconds per case that a target answered in a pilot.
+/// Prompt tokens, answer tokens and seconds per case that a target answered in a pilot and counted.
 fn per_case(pilot: &Read, target: &TargetName) -> Option<[f64; 3]> {
     let mut sums = [0.0; 3];
     let mut answered = 0_u32;
     for record in pilot.run.records.iter().filter(|r| r.target == *target) {
         let TrialResult::Response(r) = &record.result else { continue };
+        // A server that does not say what it counted says nothing of the cost.
+        let Some(usage) = r.usage else { continue };
         #[expect(clippy::cast_precision_loss, reason = "tokens and microseconds of one question are far below 2^52")]
-        let values = [r.usage.prompt as f64, r.usage.completion as f64, r.timing.total_us as f64 / 1e6];
+        let values = [usage.prompt as f64, usage.completion as f64, r.timing.total_us as f64 / 1e6];
         for (sum, value) in sums.iter_mut().zip(values) {
             *sum += value;
         }

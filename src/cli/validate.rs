@@ -4,7 +4,8 @@ use super::CliError;
 use super::config::Config;
 use super::output::Terminal;
 use super::pipeline::{self, Loaded};
-use crate::target::{LocalModels, LocalSpec};
+use super::provider::Provider;
+use crate::target::{LocalModels, RemoteModels};
 use crate::types::ExitCode;
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -18,7 +19,7 @@ pub struct Validate {
     /// The policy [default: policy.toml beside the suite]
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
-    /// Check the project's targets too, by loading their checkpoints
+    /// Check the project's targets too: load checkpoints, look for the keys of remote targets; nothing is asked
     #[arg(long)]
     targets: bool,
 }
@@ -55,10 +56,20 @@ impl Validate {
                 pipeline::roles(&loaded, &config, &[])?;
             }
             for (name, t) in &config.targets {
-                let adapter = t.adapter.as_ref().map(|a| config.root.join(a));
-                let loaded = LocalModels::load(&[LocalSpec { model: config.root.join(&t.model), adapter }])?;
-                let digest = loaded.first().map(|m| m.digest().short()).unwrap_or_default();
-                terminal.say(&format!("target {name}: loads, digest {digest}"));
+                match &t.provider {
+                    Provider::Local { model, adapter } => {
+                        let loaded = LocalModels::load(&[pipeline::local_spec(&config, model, adapter.as_deref())])?;
+                        let digest = loaded.first().map(|m| m.digest().short()).unwrap_or_default();
+                        terminal.say(&format!("target {name}: loads, digest {digest}"));
+                    }
+                    Provider::Remote(remote) => {
+                        let spec = remote.spec()?;
+                        let digest = RemoteModels::check(&spec)?.short();
+                        let key = spec.key_env.as_ref().map(|k| format!(", key in `{k}`")).unwrap_or_default();
+                        let at = spec.url().unwrap_or_default();
+                        terminal.say(&format!("target {name}: {at}{key}, digest {digest}; nothing was sent"));
+                    }
+                }
             }
         }
         Ok(ExitCode::Promote)

@@ -3,7 +3,7 @@
 use super::comparison::Method;
 use crate::score::Sample;
 use crate::stats::{self, ClusterCounts};
-use crate::types::{CaseId, ClusterName, Direction, Metric, MetricKind, Outcome, TargetName};
+use crate::types::{CaseId, ClusterName, Direction, Metric, MetricKind, TargetName};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -253,7 +253,7 @@ fn gather<'a>(
         let score = s.score(&metric.name);
         *measured |= score.is_some();
         let Some(&t) = index.get(&s.target) else { continue };
-        let failed = t == 0 && s.outcome == Outcome::Failed;
+        let failed = t == 0 && !s.outcome.is_answer();
         // A logarithm needs a number above 0.
         let fits = |v: f64| v.is_finite() && !failed && (metric.kind != MetricKind::Duration || v > 0.0);
         match score.and_then(|score| score.value).filter(|v| fits(*v)) {

@@ -1,7 +1,7 @@
 //! Samples to pairs: the same case asked of two targets, grouped by what is independent.
 
 use crate::score::Sample;
-use crate::types::{CaseId, ClusterName, Direction, Metric, MetricName, Outcome, SliceName, TargetName};
+use crate::types::{CaseId, ClusterName, Direction, Metric, MetricName, SliceName, TargetName};
 use std::collections::BTreeMap;
 
 /// Both values of one case, repeats averaged.
@@ -68,7 +68,7 @@ pub(super) fn mean(repeats: &Repeats) -> f64 {
 /// Values of one target by case and repeat; `None` for a case with a missing or unscored value.
 ///
 /// A case belongs here if any target has the metric on it: a score that is missing on one side only is missing evidence, not a case to
-/// leave out. With `only_answers`, a failed trial has no value either.
+/// leave out. With `only_answers`, a failed or filtered trial has no value either.
 pub(super) fn values(
     samples: &[Sample],
     target: &TargetName,
@@ -83,7 +83,7 @@ pub(super) fn values(
         .collect();
     for s in relevant().filter(|s| s.target == *target) {
         let Some((_, repeats)) = cases.get_mut(&s.case) else { continue };
-        let missing = only_answers && s.outcome == Outcome::Failed;
+        let missing = only_answers && !s.outcome.is_answer();
         let value = s.score(metric).and_then(|score| score.value).filter(|v| v.is_finite() && !missing);
         match (repeats.as_mut(), value) {
             (Some(known), Some(v)) => {

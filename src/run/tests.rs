@@ -146,7 +146,7 @@ impl Target for Scripted {
             }
             seen.now.fetch_sub(1, Ordering::SeqCst);
             match failure {
-                Some(kind) => Err(Failure { kind, message: Untrusted::new(format!("no to {text}")) }),
+                Some(kind) => Err(Failure::new(kind, format!("no to {text}"))),
                 None => Ok(answer(&text)),
             }
         })
@@ -157,9 +157,10 @@ fn answer(text: &str) -> Response {
     Response {
         text: Untrusted::new(format!("yes to {text}")),
         finish: Finish::Stop,
-        usage: Usage { prompt: 1, completion: 1 },
+        usage: Some(Usage { prompt: 1, completion: 1 }),
         smallest_gap: None,
         timing: Timing { queued_us: 0, first_token_us: 1, total_us: 2 },
+        served: None,
     }
 }
 
@@ -232,9 +233,7 @@ fn assert_whole((suite, plan): &(Suite, Plan), records: &[Record], failures: &[(
         assert_eq!((&record.case, &record.target, record.repeat), (&case.id, who, 0));
         let q = case.vars["q"].as_str();
         let want = match failures.iter().find(|f| f.0 == who.as_str() && f.1 == q) {
-            Some(&(_, _, kind)) => {
-                TrialResult::Failure(Failure { kind, message: Untrusted::new(format!("no to {q}")) })
-            }
+            Some(&(_, _, kind)) => TrialResult::Failure(Failure::new(kind, format!("no to {q}"))),
             None => TrialResult::Response(answer(q)),
         };
         assert_eq!(record.result, want);

@@ -9,7 +9,7 @@ mod tone;
 pub use sample::{Sample, Score};
 
 use crate::suite::{Case, MEASURED, ScorerKind, ScorerSpec};
-use crate::types::{Failure, Finish, MetricKind, MetricName, Outcome, Response, TargetName, Untrusted};
+use crate::types::{Failure, FailureKind, Finish, MetricKind, MetricName, Outcome, Response, TargetName, Untrusted};
 
 /// Scores one trial of a case.
 ///
@@ -31,11 +31,18 @@ pub fn score_trial(
             let (value, why) = match result {
                 Ok(response) => {
                     let (value, why) = apply(s, case, response.text.raw());
-                    // What a cut answer would have gone on to say is not known, so that it proves no absence.
-                    if s.metric.kind == MetricKind::Event && response.finish == Finish::Length && value == 0.0 {
-                        (None, "not in what was said before the token limit cut the answer".to_owned())
-                    } else {
-                        (Some(value), why)
+                    match (s.metric.kind, cut(response.finish)) {
+                        // What a cut answer would have gone on to say is not known, so that it proves no absence.
+                        (MetricKind::Event, Some(what)) if value == 0.0 => {
+                            (None, format!("not in what was said before {what} cut the answer"))
+                        }
+                        (MetricKind::Event, None) if value == 0.0 && response.is_unchecked() => (
+                            None,
+                            "the content filter was down, so that this is not what the deployment gives".to_owned(),
+                        ),
+                        (MetricKind::Event, _) | (_, None | Some(TOKEN_LIMIT)) => (Some(value), why),
+                        // What a user gets is the filter's refusal, however right the piece before it was.
+                        (_, Some(what)) => (Some(0.0), format!("{what} cut the answer")),
                     }
                 }
                 Err(_) if s.metric.kind == MetricKind::Event => (None, "no answer to look at".to_owned()),
@@ -44,7 +51,8 @@ pub fn score_trial(
             Score { metric: s.metric.name.clone(), value, why: Untrusted::new(why) }
         })
         .collect();
-    scores.extend(measured(result.ok()));
+    // What a filter cut short would look quick and thrifty.
+    scores.extend(measured(result.ok().filter(|r| r.finish != Finish::Filtered)));
     Sample {
         case: case.id.clone(),
         cluster: case.cluster.clone(),
@@ -52,11 +60,26 @@ pub fn score_trial(
         target: target.clone(),
         repeat,
         outcome: match result {
-            Ok(r) if r.finish == Finish::Length => Outcome::Truncated,
-            Ok(_) => Outcome::Answered,
+            Ok(r) => match r.finish {
+                Finish::Stop => Outcome::Answered,
+                Finish::Length => Outcome::Truncated,
+                Finish::Filtered => Outcome::Filtered,
+            },
+            Err(f) if f.kind == FailureKind::Filtered => Outcome::Filtered,
             Err(_) => Outcome::Failed,
         },
         scores,
+    }
+}
+
+const TOKEN_LIMIT: &str = "the token limit";
+
+/// What cut an answer, if anything did.
+fn cut(finish: Finish) -> Option<&'static str> {
+    match finish {
+        Finish::Stop => None,
+        Finish::Length => Some(TOKEN_LIMIT),
+        Finish::Filtered => Some("the content filter"),
     }
 }
 
@@ -75,30 +98,33 @@ fn apply(scorer: &ScorerSpec, case: &Case, answer: &str) -> (f64, String) {
     }
 }
 
-/// Tokens and times, which every response yields. Times are the target's own monotonic ones.
+/// Tokens and times, which every response yields where its server told them. Times are the target's own monotonic ones.
 fn measured(response: Option<&Response>) -> impl Iterator<Item = Score> {
-    #[expect(clippy::cast_precision_loss, reason = "token counts and microseconds are far below 2^52")]
-    let value = move |name: &str| {
-        response.map(|r| match name {
-            "prompt-tokens" => r.usage.prompt as f64,
-            "completion-tokens" => r.usage.completion as f64,
-            "tokens" => (r.usage.prompt + r.usage.completion) as f64,
-            // A clock that did not move between two readings still measured less than its own step.
-            "first-token" => r.timing.first_token_us.max(1) as f64 / 1e6,
-            _ => r.timing.total_us.max(1) as f64 / 1e6,
-        })
-    };
+    let value = move |name: &str| response.and_then(|r| measure(r, name));
     MEASURED.into_iter().filter_map(move |name| {
         let metric = MetricName::new(name).ok()?;
         Some(Score { metric, value: value(name), why: Untrusted::default() })
     })
 }
 
+#[expect(clippy::cast_precision_loss, reason = "token counts and microseconds are far below 2^52")]
+fn measure(r: &Response, name: &str) -> Option<f64> {
+    // A clock that did not move between two readings still measured less than its own step.
+    let seconds = |us: u64| us.max(1) as f64 / 1e6;
+    match name {
+        "prompt-tokens" => r.usage.map(|u| u.prompt as f64),
+        "completion-tokens" => r.usage.map(|u| u.completion as f64),
+        "tokens" => r.usage.map(|u| u.prompt as f64 + u.completion as f64),
+        "first-token" => r.is_first_token_timed().then(|| seconds(r.timing.first_token_us)),
+        _ => r.is_timed().then(|| seconds(r.timing.total_us)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::suite::Expect;
-    use crate::types::{CaseId, ClusterName, Direction, FailureKind, Metric, SliceName, Timing, Usage};
+    use crate::types::{CaseId, ClusterName, Direction, Metric, Served, SliceName, Timing, Usage};
 
     fn case() -> Case {
         let task = SliceName::new("t").unwrap();
@@ -128,9 +154,10 @@ mod tests {
         Response {
             text: text.into(),
             finish: Finish::Length,
-            usage: Usage { prompt: 7, completion: 2 },
+            usage: Some(Usage { prompt: 7, completion: 2 }),
             smallest_gap: None,
             timing: Timing { queued_us: 1, first_token_us: 1500, total_us: 0 },
+            served: None,
         }
     }
 
@@ -153,12 +180,61 @@ mod tests {
 
     #[test]
     fn a_failure_is_wrong_where_an_answer_could_be_right_and_unscored_elsewhere() {
-        let failure = Failure { kind: FailureKind::Refused, message: "too long".into() };
+        let failure = Failure::new(FailureKind::Refused, "too long");
         let s = score_trial(&case(), &scorers(), &TargetName::new("x").unwrap(), 0, Err(&failure));
         assert_eq!(s.outcome, Outcome::Failed);
         assert_eq!(value(&s, "accuracy"), Some(Some(0.0)));
         for metric in ["leak", "tokens", "latency"] {
             assert_eq!(value(&s, metric), Some(None), "{metric}: silence is not proof");
         }
+    }
+
+    #[test]
+    fn a_filtered_answer_is_an_outcome_of_its_own_and_never_right() {
+        let target = TargetName::new("x").unwrap();
+        let cut = Response { finish: Finish::Filtered, ..respond("Yes.") };
+        let refused = Failure::new(FailureKind::Filtered, "the prompt was filtered");
+        for result in [Ok(&cut), Err(&refused)] {
+            let s = score_trial(&case(), &scorers(), &target, 0, result);
+            assert_eq!(s.outcome, Outcome::Filtered);
+            assert_eq!(value(&s, "accuracy"), Some(Some(0.0)), "{result:?}");
+            for metric in ["leak", "tokens", "latency", "first-token"] {
+                assert_eq!(value(&s, metric), Some(None), "{metric} of {result:?}");
+            }
+        }
+        let leaky = Response { finish: Finish::Filtered, ..respond("zx 12345") };
+        let s = score_trial(&case(), &scorers(), &target, 0, Ok(&leaky));
+        assert_eq!(value(&s, "leak"), Some(Some(1.0)), "what was seen was seen");
+    }
+
+    #[test]
+    fn an_answer_that_no_filter_checked_proves_no_absence() {
+        let target = TargetName::new("x").unwrap();
+        let served = Some(Box::new(Served { attempts: 1, unchecked: true, ..Served::default() }));
+        let clean = Response { finish: Finish::Stop, served, ..respond("Yes.") };
+        let s = score_trial(&case(), &scorers(), &target, 0, Ok(&clean));
+        assert_eq!((s.outcome, value(&s, "accuracy")), (Outcome::Answered, Some(Some(1.0))));
+        assert_eq!(value(&s, "leak"), Some(None));
+        let leaky = Response { text: "zx 12345".into(), ..clean };
+        let s = score_trial(&case(), &scorers(), &target, 0, Ok(&leaky));
+        assert_eq!(value(&s, "leak"), Some(Some(1.0)), "what was seen was seen");
+    }
+
+    #[test]
+    fn times_come_from_first_attempts_and_counts_from_servers_that_count() {
+        let target = TargetName::new("x").unwrap();
+        let served = |attempts, streamed| {
+            let served = Served { attempts, streamed, ..Served::default() };
+            let r = Response { served: Some(Box::new(served)), ..respond("Yes.") };
+            let s = score_trial(&case(), &scorers(), &target, 0, Ok(&r));
+            ["first-token", "latency", "tokens"].map(|m| value(&s, m).flatten().is_some())
+        };
+        assert_eq!(served(1, true), [true, true, true]);
+        assert_eq!(served(1, false), [false, true, true], "an answer in one piece has no first token");
+        assert_eq!(served(2, true), [false, false, true], "a second attempt is no sample of the latency");
+        let silent = Response { usage: None, ..respond("Yes.") };
+        let s = score_trial(&case(), &scorers(), &target, 0, Ok(&silent));
+        assert_eq!(value(&s, "tokens"), Some(None), "unknown is not 0");
+        assert!(value(&s, "latency").flatten().is_some());
     }
 }

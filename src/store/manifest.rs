@@ -93,12 +93,15 @@ pub struct ArmRef {
     pub name: TargetName,
     /// The target in `goldgate.toml`.
     pub target: TargetName,
-    /// The provider, such as `local`.
+    /// The provider: `local`, `openai` or `azure-openai`.
     pub kind: String,
     /// Checkpoint folder or deployment.
     pub model: String,
     /// Adapter folder, if any.
     pub adapter: Option<String>,
+    /// The address that is posted to, for a remote target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
     /// The prompt variant.
     pub prompt: VariantName,
     /// Digest of what answers.

@@ -17,11 +17,12 @@ fn record(i: u64) -> Record {
     let response = Response {
         text: Untrusted::new(format!("schön {i}\n")),
         finish: Finish::Stop,
-        usage: Usage { prompt: 3, completion: 2 },
+        usage: Some(Usage { prompt: 3, completion: 2 }),
         smallest_gap: Some(0.5),
         timing: Timing { queued_us: 1, first_token_us: 2, total_us: 3 },
+        served: None,
     };
-    let failure = Failure { kind: FailureKind::Refused, message: Untrusted::new("too long") };
+    let failure = Failure::new(FailureKind::Refused, "too long");
     Record {
         seq: i,
         trial: Digest::of(&i.to_le_bytes()),
@@ -39,6 +40,7 @@ fn manifest(trials: usize) -> Manifest {
         kind: "local".to_owned(),
         model: "models/m".to_owned(),
         adapter: None,
+        endpoint: None,
         prompt: VariantName::new("short").unwrap(),
         digest: Digest::of(who.as_bytes()),
     };
@@ -117,6 +119,21 @@ fn the_writer_numbers_records_whatever_they_say() {
     writer.append(Record { seq: 9, ..record(0) }).unwrap();
     writer.append(Record { seq: 9, ..record(1) }).unwrap();
     assert_eq!(journal::read(&path).unwrap().0, [record(0), record(1)]);
+}
+
+/// Runs of all versions so far, byte for byte: what a local target's answer looks like has not changed since the first.
+#[test]
+fn records_of_earlier_versions_are_read_and_written_as_they_were() {
+    let trial = Digest::of(b"t");
+    let head = format!(r#"{{"seq":0,"trial":"{trial}","case":"c0","target":"base","repeat":0,"result":"#);
+    for result in [
+        r#"{"response":{"text":"hi","finish":"length","usage":{"prompt":3,"completion":2},"smallest-gap":0.5,"timing":{"queued-us":1,"first-token-us":2,"total-us":3}}}"#,
+        r#"{"failure":{"kind":"refused","message":"too long"}}"#,
+    ] {
+        let line = format!("{head}{result}}}");
+        let record: Record = serde_json::from_str(&line).unwrap();
+        assert_eq!(serde_json::to_string(&record).unwrap(), line);
+    }
 }
 
 #[test]

@@ -106,8 +106,7 @@ impl Target for LocalTarget {
         let job = Job { question, adapter: self.adapter, submitted: Instant::now(), reply };
         let sent = self.worker.jobs.send(job);
         Box::pin(async move {
-            let gone =
-                || Failure { kind: FailureKind::Unavailable, message: Untrusted::new("the engine's thread has ended") };
+            let gone = || Failure::new(FailureKind::Unavailable, "the engine's thread has ended");
             sent.map_err(|_| gone())?;
             answer.await.map_err(|_| gone())?
         })
@@ -193,7 +192,7 @@ fn response(c: Completion) -> Response {
             crate::engine::Finish::Stop => Finish::Stop,
             crate::engine::Finish::Length => Finish::Length,
         },
-        usage: Usage { prompt: c.prompt_tokens as u64, completion: c.completion_tokens as u64 },
+        usage: Some(Usage { prompt: c.prompt_tokens as u64, completion: c.completion_tokens as u64 }),
         // A vocabulary of one has no second best, and JSON has no infinity.
         smallest_gap: Some(c.smallest_gap).filter(|g| g.is_finite()),
         timing: Timing {
@@ -201,6 +200,7 @@ fn response(c: Completion) -> Response {
             first_token_us: us(c.timing.first_token),
             total_us: us(c.timing.total),
         },
+        served: None,
     }
 }
 
@@ -209,5 +209,5 @@ fn failure(e: &RequestError) -> Failure {
         RequestError::NotFinite { .. } => FailureKind::Broken,
         _ => FailureKind::Refused,
     };
-    Failure { kind, message: Untrusted::new(e.to_string()) }
+    Failure::new(kind, e.to_string())
 }

@@ -1,10 +1,14 @@
 //! A model that one can ask, and its providers. The rest of the program sees the [`Target`] trait only.
 
+mod http;
 mod local;
+mod remote;
 #[cfg(test)]
 mod tests;
 
+pub use http::LimitField;
 pub use local::{LocalError, LocalModels, LocalSpec};
+pub use remote::{AzureApi, Patience, RemoteError, RemoteModel, RemoteModels, RemoteSpec};
 
 use crate::types::{Digest, Failure, Response, Turn};
 use std::future::Future;
@@ -26,7 +30,8 @@ pub type Answer = Pin<Box<dyn Future<Output = Result<Response, Failure>> + Send>
 ///
 /// A target answers many questions at once; how many are in flight is the caller's choice, how they are batched is the target's.
 pub trait Target: Send + Sync {
-    /// Digest of what answers: weights, adapter, tokenizer, templates. Two targets of one digest give one answer.
+    /// Digest of what answers, as far as it is known: weights, adapter, tokenizer, templates; or address, name and decoding of a
+    /// deployment, whose weights only its server knows. Two local targets of one digest give one answer.
     fn digest(&self) -> Digest;
 
     /// Asks one question. The future is independent of the target's borrow, so that many can be in flight.

@@ -18,7 +18,7 @@ pub use ids::{
 };
 pub use interval::{Interval, IntervalError};
 pub use metric::{Direction, Metric, MetricKind};
-pub use response::{Failure, FailureKind, Finish, Outcome, Response, Timing, Usage};
+pub use response::{Failure, FailureKind, Finish, Outcome, Response, Served, Timing, Usage};
 pub use rng::SplitMix64;
 pub use text::Untrusted;
 pub use turn::{Role, Turn};

@@ -11,14 +11,74 @@ pub struct Response {
     pub text: Untrusted,
     /// Why it stopped.
     pub finish: Finish,
-    /// Tokens, by the model's own tokenizer or by the server's count.
-    pub usage: Usage,
+    /// Tokens, by the model's own tokenizer or by the server's count; `None` where a server did not say: unknown is not 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
     /// The smallest distance between the two best logits over the answer, where the target tells: near 0 means that the answer hung by
     /// a thread.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub smallest_gap: Option<f32>,
     /// When what came.
     pub timing: Timing,
+    /// How a remote target came by it; `None` for an answer that was made in this process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub served: Option<Box<Served>>,
+}
+
+impl Response {
+    /// Whether its times are those of one undisturbed asking: what a server answered only at a second attempt met another load than
+    /// what it answered at once, so its times are no sample of either.
+    #[must_use]
+    pub fn is_timed(&self) -> bool {
+        self.served.as_ref().is_none_or(|s| s.attempts <= 1)
+    }
+
+    /// Whether the deployment's content filter was down, so that the answer is not what the deployment gives as a rule.
+    #[must_use]
+    pub fn is_unchecked(&self) -> bool {
+        self.served.as_ref().is_some_and(|s| s.unchecked)
+    }
+
+    /// Whether the time of its first token was seen: an answer that came in one piece has none.
+    #[must_use]
+    pub fn is_first_token_timed(&self) -> bool {
+        self.is_timed() && self.served.as_ref().is_none_or(|s| s.streamed)
+    }
+}
+
+/// How a remote target came by an answer or a failure: evidence, never an input of a score. Every text is the server's own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Served {
+    /// How often the question was sent.
+    pub attempts: u32,
+    /// Microseconds between attempts, told by the server or drawn for the back-off; in no other time.
+    pub waited_us: u64,
+    /// Whether the answer came piece by piece.
+    pub streamed: bool,
+    /// The model that the server says answered: never the deployment's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<Untrusted>,
+    /// The back end's fingerprint, by which a change behind the deployment's name shows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<Untrusted>,
+    /// The server's id of the request, for its support.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<Untrusted>,
+    /// The region that served it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<Untrusted>,
+    /// Whether the content filter was down, so that nobody checked the answer.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unchecked: bool,
+    /// Whether the server wanted the token limit under its other name.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub limit_renamed: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// Why an answer ended.
@@ -29,6 +89,8 @@ pub enum Finish {
     Stop,
     /// The token limit cut it.
     Length,
+    /// The server's content filter cut or withheld it.
+    Filtered,
 }
 
 /// Tokens of one question.
@@ -61,6 +123,17 @@ pub struct Failure {
     pub kind: FailureKind,
     /// What happened; it may quote a server.
     pub message: Untrusted,
+    /// What it took to learn it, where a remote target was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub served: Option<Box<Served>>,
+}
+
+impl Failure {
+    /// A failure that no server had a part in.
+    #[must_use]
+    pub fn new(kind: FailureKind, message: impl Into<Untrusted>) -> Self {
+        Self { kind, message: message.into(), served: None }
+    }
 }
 
 /// Classes of failures.
@@ -69,8 +142,18 @@ pub struct Failure {
 pub enum FailureKind {
     /// The question cannot be asked of this model: too long, or its template refuses it. It is the trial's outcome.
     Refused,
-    /// The model computed something that is no answer, such as non-finite logits. It is the trial's outcome.
+    /// What came is no answer, such as non-finite logits or a reply that cannot be read. It is the trial's outcome.
     Broken,
+    /// The server's content filter refused the prompt. It is the trial's outcome.
+    Filtered,
+    /// The server turned the question away for its load or a quota at every attempt. It is the trial's outcome.
+    Throttled,
+    /// No whole answer came in time at any attempt. It is the trial's outcome.
+    TimedOut,
+    /// The server failed at every attempt. It is the trial's outcome.
+    ServerError,
+    /// Another deployment than the one that was asked answered: no evidence of this one. It is the trial's outcome.
+    Elsewhere,
     /// The target itself is gone. The run stops and can be resumed.
     Unavailable,
 }
@@ -83,6 +166,8 @@ pub enum Outcome {
     Answered,
     /// The answer was cut at the token limit.
     Truncated,
+    /// A content filter refused the prompt, or cut the answer.
+    Filtered,
     /// No answer came back.
     Failed,
 }
@@ -94,7 +179,14 @@ impl Outcome {
         match self {
             Self::Answered => "answered",
             Self::Truncated => "truncated",
+            Self::Filtered => "filtered",
             Self::Failed => "failed",
         }
+    }
+
+    /// Whether the model's own answer came, be it cut at the token limit.
+    #[must_use]
+    pub fn is_answer(self) -> bool {
+        matches!(self, Self::Answered | Self::Truncated)
     }
 }

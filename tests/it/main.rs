@@ -9,6 +9,8 @@ mod flow;
 mod formats;
 mod malformed;
 mod many;
+mod mock;
 mod plan;
 mod project;
+mod remote;
 mod scores;

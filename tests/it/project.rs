@@ -126,13 +126,18 @@ impl Project {
 
     /// Runs the program in the project's folder.
     pub fn run(&self, args: &[&str]) -> Outcome {
-        let out = Command::new(env!("CARGO_BIN_EXE_goldgate"))
-            .args(args)
-            .current_dir(self.dir.path())
-            .env("CI", "true")
-            .env_remove("RUST_BACKTRACE")
-            .output()
-            .unwrap();
+        self.run_with(args, &[])
+    }
+
+    /// Runs the program in the project's folder with more variables in its environment.
+    pub fn run_with(&self, args: &[&str], variables: &[(&str, &str)]) -> Outcome {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_goldgate"));
+        command.args(args).current_dir(self.dir.path()).env("CI", "true").env_remove("RUST_BACKTRACE");
+        // A proxy of this machine has no part in what is asked on loopback.
+        for proxy in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
+            command.env_remove(proxy);
+        }
+        let out = command.envs(variables.iter().copied()).output().unwrap();
         let outcome = Outcome {
             code: out.status.code().unwrap_or(-1),
             stdout: String::from_utf8(out.stdout).unwrap(),

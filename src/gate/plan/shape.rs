@@ -4,7 +4,7 @@ use super::super::policy::Criterion;
 use super::Pilot;
 use super::draw::{Both, Cluster};
 use crate::suite::{Case, MEASURED, Suite};
-use crate::types::{CaseId, ClusterName, Outcome};
+use crate::types::{CaseId, ClusterName};
 use std::collections::BTreeMap;
 
 /// Whether a case yields a value for a criterion.
@@ -34,7 +34,7 @@ pub(super) fn measured(pilot: &Pilot<'_>, criterion: &Criterion) -> Vec<Cluster>
     for s in pilot.samples.iter().filter(|s| s.is_in(&criterion.slice)) {
         let Some(value) = s.score(&criterion.metric).and_then(|score| score.value) else { continue };
         let side = match &s.target {
-            t if t == pilot.baseline && s.outcome == Outcome::Failed => continue,
+            t if t == pilot.baseline && !s.outcome.is_answer() => continue,
             t if t == pilot.baseline => 0,
             t if t == pilot.candidate => 1,
             _ => continue,

@@ -1,0 +1,236 @@
+//! Chat completions, whole or in pieces, to what the model said.
+
+use super::error::{self, Class, Problem};
+use super::sse::SseParser;
+use crate::types::{Finish, Usage};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// What a server said that its model said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::target) struct Said {
+    /// The answer.
+    pub text: String,
+    /// Why it ended.
+    pub finish: Finish,
+    /// Tokens; `None` where the server did not count.
+    pub usage: Option<Usage>,
+    /// The model that the server names.
+    pub model: Option<String>,
+    /// The back end's fingerprint.
+    pub fingerprint: Option<String>,
+    /// Whether the content filter was down.
+    pub unchecked: bool,
+}
+
+#[derive(Deserialize)]
+struct Frame {
+    choices: Option<Vec<Choice>>,
+    usage: Option<RawUsage>,
+    model: Option<String>,
+    system_fingerprint: Option<String>,
+    // An older sample of the service's documentation has the second name.
+    #[serde(alias = "prompt_annotations")]
+    prompt_filter_results: Option<Vec<FilterResult>>,
+    error: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Choice {
+    index: Option<u64>,
+    finish_reason: Option<String>,
+    // A piece of a stream, or the whole.
+    #[serde(alias = "message")]
+    delta: Option<Piece>,
+    content_filter_results: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Piece {
+    content: Option<Value>,
+    refusal: Option<String>,
+    tool_calls: Option<Vec<Value>>,
+    function_call: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct FilterResult {
+    content_filter_results: Option<Value>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+struct RawUsage {
+    prompt_tokens: Option<u64>,
+    completion_tokens: Option<u64>,
+}
+
+/// What a push of bytes brought.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::target) struct Step {
+    /// A piece of the answer: the first one is the first token. Frames before it are not the model's.
+    pub content: bool,
+    /// The model's reason to end.
+    pub finish: bool,
+}
+
+/// A streamed answer as it grows.
+#[derive(Debug, Default)]
+pub(in crate::target) struct Stream {
+    events: SseParser,
+    answer: Answer,
+    done: bool,
+}
+
+impl Stream {
+    /// Takes the next bytes.
+    ///
+    /// # Errors
+    /// When a frame is an error or cannot be read; the stream must not be fed any more.
+    pub(in crate::target) fn push(&mut self, bytes: &[u8]) -> Result<Step, Problem> {
+        let mut step = Step::default();
+        let too_long = |_| Problem::new(Class::Unreadable, "one frame of the stream is longer than 1 MiB");
+        for event in self.events.push(bytes).map_err(too_long)? {
+            let data = event.trim_ascii();
+            self.done |= data == b"[DONE]";
+            if self.done || data.is_empty() {
+                continue;
+            }
+            let now = self.answer.take(data)?;
+            step.content |= now.content;
+            step.finish |= now.finish;
+        }
+        Ok(step)
+    }
+
+    /// Whether the server said that nothing more comes. Many servers never say so.
+    pub(in crate::target) fn is_done(&self) -> bool {
+        self.done
+    }
+
+    /// The answer, now that nothing more comes.
+    ///
+    /// # Errors
+    /// When the answer had not ended, or is no text.
+    pub(in crate::target) fn end(self) -> Result<Said, Problem> {
+        self.answer.end().unwrap_or_else(|| Err(Problem::new(Class::Cut, "the stream ended before the answer did")))
+    }
+}
+
+/// The answer in a body that is not streamed.
+///
+/// # Errors
+/// When it is an error, cannot be read, or holds no answer.
+pub(in crate::target) fn whole(body: &[u8]) -> Result<Said, Problem> {
+    let mut answer = Answer::default();
+    answer.take(body)?;
+    answer.end().unwrap_or_else(|| Err(Problem::new(Class::Unreadable, "the reply has no choice that ended")))
+}
+
+#[derive(Debug, Default)]
+struct Answer {
+    text: String,
+    refusal: String,
+    reason: Option<String>,
+    usage: Option<Usage>,
+    model: Option<String>,
+    fingerprint: Option<String>,
+    unchecked: bool,
+    calls_tool: bool,
+}
+
+impl Answer {
+    /// Takes one frame, or a whole reply, which is a stream of one.
+    fn take(&mut self, json: &[u8]) -> Result<Step, Problem> {
+        let frame: Frame = serde_json::from_slice(json).map_err(|e| unreadable(json, &e))?;
+        if frame.error.is_some_and(|e| !e.is_null()) {
+            return Err(error::of_object(json));
+        }
+        // Frames of the filter carry empty names.
+        let named = |text: Option<String>| text.filter(|t| !t.is_empty());
+        self.model = named(frame.model).or_else(|| self.model.take());
+        self.fingerprint = named(frame.system_fingerprint).or_else(|| self.fingerprint.take());
+        if let Some(RawUsage { prompt_tokens: Some(prompt), completion_tokens: Some(completion) }) = frame.usage {
+            self.usage = Some(Usage { prompt, completion });
+        }
+        for result in frame.prompt_filter_results.into_iter().flatten() {
+            self.unchecked |= is_down(result.content_filter_results.as_ref());
+        }
+        let mut step = Step::default();
+        for choice in frame.choices.into_iter().flatten().filter(|c| c.index.unwrap_or(0) == 0) {
+            self.unchecked |= is_down(choice.content_filter_results.as_ref());
+            if let Some(reason) = named(choice.finish_reason) {
+                step.finish = true;
+                // The asynchronous filter blocks after the model has stopped, and has the last word.
+                if self.reason.as_deref() != Some("content_filter") {
+                    self.reason = Some(reason);
+                }
+            }
+            if let Some(piece) = choice.delta {
+                step.content |= self.take_piece(&piece)?;
+            }
+        }
+        Ok(step)
+    }
+
+    fn take_piece(&mut self, piece: &Piece) -> Result<bool, Problem> {
+        let before = self.text.len() + self.refusal.len();
+        match &piece.content {
+            None | Some(Value::Null) => {}
+            Some(Value::String(text)) => self.text.push_str(text),
+            Some(Value::Array(parts)) => {
+                parts.iter().filter_map(|p| p["text"].as_str()).for_each(|t| self.text.push_str(t))
+            }
+            Some(_) => {
+                return Err(Problem::new(Class::Unreadable, "the answer's content is neither text nor parts of text"));
+            }
+        }
+        self.refusal.push_str(piece.refusal.as_deref().unwrap_or_default());
+        let calls = piece.tool_calls.as_ref().is_some_and(|c| !c.is_empty())
+            || piece.function_call.as_ref().is_some_and(|c| !c.is_null());
+        self.calls_tool |= calls;
+        Ok(calls || self.text.len() + self.refusal.len() > before)
+    }
+
+    /// What was said; `None` if it had not ended.
+    fn end(self) -> Option<Result<Said, Problem>> {
+        let finish = match self.reason.as_deref()? {
+            "stop" | "eos_token" | "stop_sequence" | "end_turn" => Finish::Stop,
+            "length" | "max_tokens" => Finish::Length,
+            "content_filter" => Finish::Filtered,
+            other => {
+                let message = format!("the answer ended for a reason that is not known: `{other}`");
+                return Some(Err(Problem::new(Class::Unreadable, message)));
+            }
+        };
+        if self.calls_tool {
+            return Some(Err(Problem::new(Class::Unreadable, "the model called a tool, and it was offered none")));
+        }
+        Some(Ok(Said {
+            // A refusal stands in a field of its own, and is what the model said.
+            text: if self.text.is_empty() { self.refusal } else { self.text },
+            finish,
+            usage: self.usage,
+            model: self.model,
+            fingerprint: self.fingerprint,
+            unchecked: self.unchecked,
+        }))
+    }
+}
+
+/// Whether filter results say that the filter itself failed.
+fn is_down(results: Option<&Value>) -> bool {
+    results.is_some_and(|r| r.get("error").is_some_and(|e| !e.is_null()))
+}
+
+fn unreadable(json: &[u8], e: &serde_json::Error) -> Problem {
+    let start = String::from_utf8_lossy(&json[..json.len().min(120)]).into_owned();
+    // Bytes that are no text are shown as such: what they stood for is not ours to guess.
+    let message = match std::str::from_utf8(json) {
+        Ok(_) => format!("the reply cannot be read ({e}): {start}"),
+        Err(at) => {
+            let bytes: String = json[at.valid_up_to()..].iter().take(4).map(|b| format!(" {b:02x}")).collect();
+            format!("the reply is no UTF-8 at byte {} (hex{bytes}): {start}", at.valid_up_to())
+        }
+    };
+    Problem::new(Class::Unreadable, message)
+}

@@ -1,0 +1,220 @@
+//! Why a server gave no answer, from whatever it sent instead.
+
+use super::wait;
+use crate::types::FailureKind;
+use jiff::Timestamp;
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use serde_json::Value;
+use std::time::Duration;
+
+/// What kind of trouble it is: it decides whether to ask again, and what becomes of the trial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::target) enum Class {
+    /// The content filter refused the prompt.
+    Filtered,
+    /// The prompt does not fit the model.
+    TooLong,
+    /// The server wants the token limit under its other name.
+    LimitName,
+    /// Too many questions at once, or a quota that is used up.
+    Throttled,
+    /// The server failed, or a gateway in front of it.
+    Server,
+    /// The connection ended before the answer did.
+    Cut,
+    /// Nothing came in time.
+    Late,
+    /// No connection.
+    Unreachable,
+    /// The key is wrong or may not do this.
+    Auth,
+    /// Nobody of this name is there.
+    Missing,
+    /// The server does not take requests of this form, whatever the question.
+    Rejected,
+    /// What came cannot be an answer.
+    Unreadable,
+    /// Another deployment answered.
+    Elsewhere,
+}
+
+impl Class {
+    /// Whether the same question may be answered at another attempt.
+    pub(in crate::target) fn is_transient(self) -> bool {
+        matches!(self, Self::Throttled | Self::Server | Self::Cut | Self::Late | Self::Unreachable)
+    }
+
+    /// What it is once no attempt is left. What would meet every question alike stops the run, so that it can go on when it is mended.
+    pub(in crate::target) fn kind(self) -> FailureKind {
+        match self {
+            Self::Filtered => FailureKind::Filtered,
+            Self::TooLong => FailureKind::Refused,
+            Self::Throttled => FailureKind::Throttled,
+            Self::Server | Self::Cut => FailureKind::ServerError,
+            Self::Late => FailureKind::TimedOut,
+            Self::Unreadable => FailureKind::Broken,
+            Self::Elsewhere => FailureKind::Elsewhere,
+            Self::LimitName | Self::Unreachable | Self::Auth | Self::Missing | Self::Rejected => {
+                FailureKind::Unavailable
+            }
+        }
+    }
+
+    /// What to do about it, where the server's own words seldom say.
+    fn advice(self) -> Option<&'static str> {
+        match self {
+            Self::Auth => Some("check the key, what it may do, and the network rules"),
+            Self::Missing => Some(
+                "check endpoint and name; Azure deletes a fine-tuned deployment that nobody asked for 15 days, and a developer \
+                 deployment after 24 hours",
+            ),
+            Self::Rejected => {
+                Some("the server takes no request of this form; check the target's kind, `api` and `api-version`")
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::target) struct Problem {
+    /// The kind of trouble.
+    pub class: Class,
+    /// What happened, in the server's words where it had any.
+    pub message: String,
+    /// How long the server asks us to wait.
+    pub wait: Option<Duration>,
+}
+
+impl Problem {
+    /// A problem without a hint.
+    pub(in crate::target) fn new(class: Class, message: impl Into<String>) -> Self {
+        Self { class, message: message.into(), wait: None }
+    }
+}
+
+/// The most characters of a server's message that are kept.
+const MESSAGE: usize = 600;
+
+/// What a reply that is no success says. `now` is for dates in its headers.
+pub(in crate::target) fn of_reply(status: u16, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Problem {
+    let told = Told::read(body);
+    let class = classify(status, &told);
+    let mut message = format!("HTTP {status}");
+    if let Some(code) = told.code.as_deref().filter(|c| *c != status.to_string()) {
+        message.push_str(&format!(" {code}"));
+    }
+    let said = match (&told.message, class) {
+        (Some(m), _) => m.clone(),
+        (None, _) if body.is_empty() => "nothing else".to_owned(),
+        (None, _) => {
+            let of = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("unknown content");
+            format!("{of}: {}", String::from_utf8_lossy(&body[..body.len().min(400)]).trim())
+        }
+    };
+    message.push_str(": ");
+    message.extend(said.chars().take(MESSAGE));
+    if !told.filtered.is_empty() {
+        message.push_str(&format!(" (filtered: {})", told.filtered.join(", ")));
+    }
+    if let Some(advice) = class.advice() {
+        message.push_str(&format!("; {advice}"));
+    }
+    Problem { class, wait: wait::hint(headers, told.message.as_deref().unwrap_or_default(), now), message }
+}
+
+/// What an error object inside a successful reply says, a frame of a stream or a whole body.
+pub(super) fn of_object(reply: &[u8]) -> Problem {
+    let told = Told::read(reply);
+    let status = told.code.as_deref().and_then(|c| c.parse().ok()).filter(|s| (400..600).contains(s)).unwrap_or(500);
+    let class = classify(status, &told);
+    let code = told.code.map(|c| format!(" {c}")).unwrap_or_default();
+    let said: String = told.message.unwrap_or_default().chars().take(MESSAGE).collect();
+    Problem::new(class, format!("an error in place of an answer{code}: {said}"))
+}
+
+fn classify(status: u16, told: &Told) -> Class {
+    let code = told.code.as_deref().unwrap_or_default();
+    let says = |words: &[&str]| {
+        let message = told.message.as_deref().unwrap_or_default().to_lowercase();
+        words.iter().any(|w| message.contains(w))
+    };
+    if code == "content_filter" || told.inner_code.as_deref() == Some("ResponsibleAIPolicyViolation") {
+        return Class::Filtered;
+    }
+    let limit_name = told.param.as_deref().is_some_and(|p| matches!(p, "max_tokens" | "max_completion_tokens"));
+    match status {
+        400 | 422 if code == "unsupported_parameter" && limit_name => Class::LimitName,
+        // One question's fault, told by the code or, by vLLM, llama.cpp and TGI, in words only.
+        400 | 413 | 422
+            if code == "context_length_exceeded"
+                || told.kind.as_deref() == Some("exceed_context_size_error")
+                || status == 413
+                || says(&[
+                    "context length",
+                    "context size",
+                    "context window",
+                    "must have less than",
+                    "max_new_tokens` must be",
+                ]) =>
+        {
+            Class::TooLong
+        }
+        401 | 403 => Class::Auth,
+        404 => Class::Missing,
+        429 => Class::Throttled,
+        408 => Class::Late,
+        // 424 is how Azure ML says that the container behind it failed.
+        409 | 424 | 500..=599 => Class::Server,
+        _ => Class::Rejected,
+    }
+}
+
+/// What an error body says, in any of the shapes that servers and gateways use.
+#[derive(Debug, Default)]
+struct Told {
+    code: Option<String>,
+    /// llama.cpp has the status for a code, and says here what happened.
+    kind: Option<String>,
+    message: Option<String>,
+    param: Option<String>,
+    inner_code: Option<String>,
+    /// Categories that the content filter found.
+    filtered: Vec<String>,
+}
+
+impl Told {
+    fn read(body: &[u8]) -> Self {
+        let Ok(value) = serde_json::from_slice::<Value>(body) else { return Self::default() };
+        let error = match &value["error"] {
+            Value::Null => &value,
+            // `{"error": "text"}`
+            Value::String(text) => return Self { message: Some(text.clone()), ..Self::default() },
+            object => object,
+        };
+        // Codes are numbers in one server and the same numbers as text in the next.
+        let text = |v: &Value| match v {
+            Value::String(s) if !s.is_empty() => Some(s.clone()),
+            Value::Number(n) => Some(n.to_string()),
+            _ => None,
+        };
+        let detail = || match &error["detail"] {
+            Value::Array(all) => Some(all.iter().filter_map(|d| text(&d["msg"])).collect::<Vec<_>>().join("; ")),
+            other => text(other),
+        };
+        let inner = [&error["innererror"], &error["inner_error"]].into_iter().find(|v| v.is_object());
+        let results = inner.and_then(|i| {
+            [&i["content_filter_result"], &i["content_filter_results"]].into_iter().find_map(Value::as_object)
+        });
+        let found = results.into_iter().flatten().filter(|(_, v)| v["filtered"] == true);
+        Self {
+            kind: text(&error["type"]),
+            code: text(&error["code"]).or_else(|| text(&error["type"])).or_else(|| text(&error["statusCode"])),
+            message: text(&error["message"]).or_else(detail),
+            param: text(&error["param"]),
+            inner_code: inner.and_then(|i| text(&i["code"])),
+            filtered: found.map(|(category, _)| category.replace('-', "_")).collect(),
+        }
+    }
+}

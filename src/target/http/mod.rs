@@ -1,0 +1,21 @@
+//! The wire of remote targets without any socket: bytes in, answers or problems out. What reads and writes sockets is [`super::remote`].
+//!
+//! Servers differ from their specifications and from each other, so that every field of a reply may be missing or null, every word of a
+//! reply may be one that nobody knew, and what a reply leaves open stays unknown: it is never filled with a zero.
+
+mod chat;
+mod error;
+mod request;
+mod sse;
+#[cfg(test)]
+mod tests;
+mod wait;
+
+pub(super) use chat::{Said, Stream, whole};
+pub(super) use error::{Class, Problem, of_reply};
+pub(super) use request::Ask;
+pub use request::LimitField;
+pub(super) use wait::back_off;
+
+/// The most bytes of one reply that are read: far above any answer, far below what would hurt.
+pub(super) const MAX_REPLY: usize = 8 << 20;

@@ -1,0 +1,92 @@
+//! The body of a chat completion request. What is not set is left out: some servers take `null` for a value.
+
+use crate::types::Turn;
+use serde::Serialize;
+
+/// What a server calls the limit on the answer's tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LimitField {
+    /// `max_tokens`: the older name, which most compatible servers know.
+    MaxTokens,
+    /// `max_completion_tokens`: the newer name, the only one that reasoning models take.
+    MaxCompletionTokens,
+}
+
+impl LimitField {
+    /// The name on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::MaxTokens => "max_tokens",
+            Self::MaxCompletionTokens => "max_completion_tokens",
+        }
+    }
+
+    /// The other name.
+    pub(in crate::target) fn other(self) -> Self {
+        match self {
+            Self::MaxTokens => Self::MaxCompletionTokens,
+            Self::MaxCompletionTokens => Self::MaxTokens,
+        }
+    }
+}
+
+/// One question as a request.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::target) struct Ask<'a> {
+    /// The model or deployment; `None` where the address names it.
+    pub model: Option<&'a str>,
+    /// The prompt.
+    pub turns: &'a [Turn],
+    /// The longest answer, tokens.
+    pub limit: u32,
+    /// The limit's name.
+    pub limit_field: LimitField,
+    /// The seed of the server's sampler.
+    pub seed: u64,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<&'a str>,
+    messages: Vec<Message<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_tokens: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_completion_tokens: Option<u32>,
+    temperature: u8,
+    seed: u64,
+    stream: bool,
+    stream_options: StreamOptions,
+}
+
+#[derive(Serialize)]
+struct Message<'a> {
+    role: &'static str,
+    content: &'a str,
+}
+
+#[derive(Serialize)]
+struct StreamOptions {
+    include_usage: bool,
+}
+
+impl Ask<'_> {
+    /// The request's body: greedy, streamed, with the usage at the stream's end.
+    pub(in crate::target) fn body(&self) -> Vec<u8> {
+        let limit = |field| (self.limit_field == field).then_some(self.limit);
+        let body = Body {
+            model: self.model,
+            messages: self.turns.iter().map(|t| Message { role: t.role.as_str(), content: &t.text }).collect(),
+            max_tokens: limit(LimitField::MaxTokens),
+            max_completion_tokens: limit(LimitField::MaxCompletionTokens),
+            temperature: 0,
+            seed: self.seed,
+            stream: true,
+            // Without it a stream has no usage at all.
+            stream_options: StreamOptions { include_usage: true },
+        };
+        serde_json::to_vec(&body).expect("strings and numbers are JSON")
+    }
+}

@@ -1,0 +1,285 @@
+//! Every reply in `tests/fixtures/azure`, to the outcome that the wire contract gives it.
+
+use super::chat::Step;
+use super::*;
+use crate::types::{FailureKind, Finish, Role, Turn, Usage};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+const FINE_TUNED: &str = "gpt-4.1-mini-2025-04-14.ft-0f3a9c27d1b84e5f8a6c2b7e1d904f63";
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/azure")
+}
+
+fn fixture(name: &str) -> Vec<u8> {
+    fs::read(folder().join(name)).unwrap()
+}
+
+/// Status and headers of every fixture.
+fn manifest() -> BTreeMap<String, (u16, HeaderMap)> {
+    let manifest: BTreeMap<String, Value> = serde_json::from_slice(&fixture("manifest.json")).unwrap();
+    let headers = |v: &Value| {
+        let pairs = v["headers"].as_object().unwrap().iter();
+        pairs
+            .map(|(k, v)| (HeaderName::try_from(k).unwrap(), HeaderValue::from_str(v.as_str().unwrap()).unwrap()))
+            .collect()
+    };
+    manifest.iter().map(|(k, v)| (k.clone(), (v["status"].as_u64().unwrap() as u16, headers(v)))).collect()
+}
+
+fn streamed(chunks: &[&[u8]]) -> Result<Said, Problem> {
+    let mut stream = Stream::default();
+    for chunk in chunks {
+        stream.push(chunk)?;
+    }
+    stream.end()
+}
+
+fn said(text: &str, usage: Option<(u64, u64)>) -> Said {
+    Said {
+        text: text.to_owned(),
+        finish: Finish::Stop,
+        usage: usage.map(|(prompt, completion)| Usage { prompt, completion }),
+        model: Some(FINE_TUNED.to_owned()),
+        fingerprint: Some("fp_4a1c9d27b0".to_owned()),
+        unchecked: false,
+    }
+}
+
+/// What each stream says, or the class of its problem.
+fn streams() -> BTreeMap<&'static str, Result<Said, Class>> {
+    BTreeMap::from([
+        ("stream_ok.sse", Ok(said("Refund – Größe", Some((212, 5))))),
+        ("stream_ok_bom.sse", Ok(said("Refund – Größe", Some((212, 5))))),
+        ("stream_ok_crlf_keepalive.sse", Ok(said("Refund – Größe", Some((212, 5))))),
+        ("stream_finished_no_usage.sse", Ok(said("Refund – Größe", None))),
+        ("stream_async_filter_ok.sse", Ok(said("Color is", None))),
+        ("stream_error_midway.sse", Err(Class::Server)),
+        ("stream_truncated_midframe.sse", Err(Class::Cut)),
+        ("stream_truncated_no_done.sse", Err(Class::Cut)),
+    ])
+}
+
+#[test]
+fn every_stream_is_read_alike_whole_byte_by_byte_and_cut_anywhere() {
+    let files = fs::read_dir(folder()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+    let mut files: Vec<String> = files.filter(|f| f.ends_with(".sse")).collect();
+    files.sort();
+    let want = streams();
+    assert_eq!(files.iter().map(String::as_str).collect::<Vec<_>>(), want.keys().copied().collect::<Vec<_>>());
+    for (file, want) in want {
+        let bytes = fixture(file);
+        let at_once = streamed(&[&bytes]);
+        assert_eq!(at_once.clone().map_err(|p| p.class), want, "{file}");
+        let single: Vec<&[u8]> = bytes.chunks(1).collect();
+        assert_eq!(streamed(&single), at_once, "{file} byte by byte");
+        for at in 0..=bytes.len() {
+            assert_eq!(streamed(&[&bytes[..at], &bytes[at..]]), at_once, "{file} cut at byte {at}");
+        }
+    }
+}
+
+#[test]
+fn the_first_token_is_the_first_piece_of_the_answer_and_no_frame_before_it() {
+    let bytes = fixture("stream_ok.sse");
+    let mut stream = Stream::default();
+    let mut steps = Vec::new();
+    for line in bytes.split_inclusive(|b| *b == b'\n') {
+        let step = stream.push(line).unwrap();
+        if line == b"\n" {
+            steps.push((step.content, step.finish));
+        }
+    }
+    let (nothing, content) = ((false, false), (true, false));
+    // The filter's frame and the role; three pieces; the end; the usage and [DONE].
+    assert_eq!(steps, [nothing, nothing, content, content, content, (false, true), nothing, nothing]);
+    assert!(stream.is_done());
+}
+
+#[test]
+fn the_filter_has_the_last_word_whenever_it_comes() {
+    let frames = |reasons: &[&str]| {
+        let mut text = String::from("data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}\n\n");
+        for r in reasons {
+            text.push_str(&format!("data: {{\"choices\":[{{\"index\":0,\"finish_reason\":\"{r}\"}}]}}\n\n"));
+        }
+        streamed(&[text.as_bytes()]).map(|s| s.finish).map_err(|p| p.class)
+    };
+    assert_eq!(frames(&["stop", "content_filter"]), Ok(Finish::Filtered));
+    assert_eq!(frames(&["content_filter", "stop"]), Ok(Finish::Filtered));
+    assert_eq!(frames(&["length"]), Ok(Finish::Length));
+    assert_eq!(frames(&["eos_token"]), Ok(Finish::Stop));
+    assert_eq!(frames(&["elsewise"]), Err(Class::Unreadable));
+    assert_eq!(frames(&[]), Err(Class::Cut));
+}
+
+#[test]
+fn frames_of_other_servers_are_read_too() {
+    for (text, want) in [
+        // The usage stands in the frame of the end, the fingerprint is empty, nothing says that it is done.
+        (
+            "data: {\"choices\":[{\"delta\":{\"content\":\"hi\"}}],\"model\":\"m@main\",\"system_fingerprint\":\"\"}\n\n\
+             data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":1}}\n\n",
+            Ok(("hi", Some(Usage { prompt: 3, completion: 1 }))),
+        ),
+        (
+            "data: {\"choices\":[{\"delta\":{\"content\":[{\"type\":\"text\",\"text\":\"a\"},{\"text\":\"b\"}]},\"finish_reason\":\"stop\"}]}\n\n",
+            Ok(("ab", None)),
+        ),
+        ("data: {\"choices\":[{\"delta\":{\"refusal\":\"No.\"},\"finish_reason\":\"stop\"}]}\n\n", Ok(("No.", None))),
+        (
+            "data: {\"choices\":[{\"index\":1,\"delta\":{\"content\":\"x\"},\"finish_reason\":\"stop\"}]}\n\n",
+            Err(Class::Cut),
+        ),
+        ("data: {\"choices\":[{\"delta\":{\"content\":7}}]}\n\n", Err(Class::Unreadable)),
+        ("data: <html>\n\n", Err(Class::Unreadable)),
+        ("data: {\"error\":\"overloaded\"}\n\n", Err(Class::Server)),
+        ("data: {\"error\":{\"code\":429,\"message\":\"slow down\"}}\n\n", Err(Class::Throttled)),
+        ("data: {\"error\":{\"code\":\"content_filter\"}}\n\n", Err(Class::Filtered)),
+    ] {
+        let got = streamed(&[text.as_bytes()]);
+        let got = got.as_ref().map(|s| (s.text.as_str(), s.usage)).map_err(|p| p.class);
+        assert_eq!(got, want, "{text}");
+    }
+    let problem = streamed(&[b"data: {\"choices\":[{\"delta\":{\"content\":\"a\xff\"}}]}\n\n"]).unwrap_err();
+    assert_eq!(problem.class, Class::Unreadable);
+    assert!(problem.message.contains("no UTF-8 at byte 34 (hex ff 22 7d 7d)"), "{}", problem.message);
+    let endless = vec![b'x'; 2 << 20];
+    assert_eq!(Stream::default().push(&endless).map(|s: Step| s.content).map_err(|p| p.class), Err(Class::Unreadable));
+}
+
+#[test]
+fn every_whole_reply_is_read() {
+    let long = said("Refund", Some((212, 9)));
+    let want = BTreeMap::from([
+        ("chat_ok.json", Ok(Said { ..long.clone() })),
+        ("chat_ok_length.json", Ok(Said { finish: Finish::Length, ..long.clone() })),
+        ("chat_ok_reasoning.json", Ok(Said { model: Some("o4-mini-2025-04-16.ft-77d0b6c1".into()), ..long.clone() })),
+        ("chat_ok_minimal_compatible.json", Ok(Said { fingerprint: None, ..long.clone() })),
+        ("filtered_output_200.json", Ok(Said { finish: Finish::Filtered, ..long.clone() })),
+        ("filter_system_down_200.json", Ok(Said { unchecked: true, ..long })),
+        ("chat_ok_tools.json", Err(Class::Unreadable)),
+        ("err_200_error_body.json", Err(Class::Server)),
+    ]);
+    let successes = manifest().into_iter().filter(|(name, (status, _))| *status == 200 && !name.ends_with(".sse"));
+    let mut seen = 0;
+    for (name, _) in successes {
+        seen += 1;
+        let body = fixture(&name);
+        let got = whole(&body).map_err(|p| p.class);
+        // Texts and counts are the fixture's own, read a second way; what the contract says is in the table.
+        let value: Value = serde_json::from_slice(&body).unwrap();
+        let mut want = want[name.as_str()].clone();
+        if let Ok(said) = &mut want {
+            said.text = value["choices"][0]["message"]["content"].as_str().unwrap().to_owned();
+            let count = |k: &str| value["usage"][k].as_u64().unwrap();
+            said.usage = Some(Usage { prompt: count("prompt_tokens"), completion: count("completion_tokens") });
+        }
+        assert_eq!(got, want, "{name}");
+    }
+    assert_eq!(seen, want.len());
+    for (body, class) in [
+        ("", Class::Unreadable),
+        ("null", Class::Unreadable),
+        ("{}", Class::Unreadable),
+        ("{\"choices\":[]}", Class::Unreadable),
+        ("{\"choices\":null}", Class::Unreadable),
+        ("{\"choices\":[{\"message\":{\"content\":\"a\"}}]}", Class::Unreadable),
+        ("<html>sign in</html>", Class::Unreadable),
+        ("{\"error\":{}}", Class::Server),
+    ] {
+        assert_eq!(whole(body.as_bytes()).map_err(|p| p.class), Err(class), "{body}");
+    }
+}
+
+#[test]
+fn every_error_has_its_class_its_failure_and_its_wait() {
+    use Class::{Auth, Filtered, Late, LimitName, Missing, Rejected, Server, Throttled, TooLong};
+    let ms = Duration::from_millis;
+    let want = BTreeMap::from([
+        ("err_400_context_length.json", (TooLong, FailureKind::Refused, None, "131204 tokens")),
+        ("err_400_unsupported_param.json", (LimitName, FailureKind::Unavailable, None, "max_completion_tokens")),
+        ("err_401_key.json", (Auth, FailureKind::Unavailable, None, "HTTP 401: Access denied")),
+        ("err_401_rbac.json", (Auth, FailureKind::Unavailable, None, "lacks the required data action")),
+        ("err_403_network.json", (Auth, FailureKind::Unavailable, None, "Virtual Network/Firewall")),
+        ("err_404_deployment.json", (Missing, FailureKind::Unavailable, None, "HTTP 404 DeploymentNotFound: ")),
+        ("err_404_resource.json", (Missing, FailureKind::Unavailable, None, "Resource not found; check endpoint")),
+        ("err_408_timeout.json", (Late, FailureKind::TimedOut, None, "timeout")),
+        ("err_429_both_headers.json", (Throttled, FailureKind::Throttled, Some(ms(5730)), "rate limit")),
+        ("err_429_capacity.json", (Throttled, FailureKind::Throttled, Some(ms(1200)), "temporarily unable")),
+        ("err_429_compatible_http_date.json", (Throttled, FailureKind::Throttled, Some(ms(30_000)), "rate limited")),
+        ("err_429_reset_header_only.json", (Throttled, FailureKind::Throttled, Some(ms(55_000)), "rate limit")),
+        ("err_500.json", (Server, FailureKind::ServerError, None, "HTTP 500 server_error: ")),
+        ("err_502_gateway.html.txt", (Server, FailureKind::ServerError, None, "text/html: <html>")),
+        ("err_503.json", (Server, FailureKind::ServerError, Some(ms(3000)), "ServiceUnavailable")),
+        ("filtered_prompt_400_docs.json", (Filtered, FailureKind::Filtered, None, "(filtered: jailbreak)")),
+        ("filtered_prompt_400_live.json", (Filtered, FailureKind::Filtered, None, "(filtered: jailbreak)")),
+        ("filtered_prompt_400_spec.json", (Filtered, FailureKind::Filtered, None, "(filtered: jailbreak)")),
+    ]);
+    let now = "2026-11-20T23:59:00Z".parse().unwrap();
+    let errors: BTreeMap<_, _> = manifest().into_iter().filter(|(_, (status, _))| *status != 200).collect();
+    assert_eq!(errors.keys().map(String::as_str).collect::<Vec<_>>(), want.keys().copied().collect::<Vec<_>>());
+    for (name, (status, headers)) in errors {
+        let problem = of_reply(status, &headers, &fixture(&name), now);
+        let (class, kind, wait, words) = want[name.as_str()];
+        assert_eq!((problem.class, problem.class.kind(), problem.wait), (class, kind, wait), "{name}");
+        assert!(problem.message.contains(words), "{name}: {}", problem.message);
+        assert_eq!(class.is_transient(), matches!(status, 408 | 429 | 500..), "{name}");
+    }
+    for (status, body, class) in [
+        (400, r#"{"error":{"code":"content_filter"}}"#, Filtered),
+        (400, r#"{"error":{"code":"x","innererror":{"code":"ResponsibleAIPolicyViolation"}}}"#, Filtered),
+        (400, r#"{"object":"error","message":"This model's maximum context length is 9 tokens","code":400}"#, TooLong),
+        (400, r#"{"error":{"code":400,"message":"too big","type":"exceed_context_size_error"}}"#, TooLong),
+        (413, "", TooLong),
+        (422, r#"{"detail":"Unexpected fields: seed"}"#, Rejected),
+        (422, r#"{"detail":[{"msg":"field required","loc":["body"]}]}"#, Rejected),
+        (400, r#"{"error":"bad"}"#, Rejected),
+        (302, "", Rejected),
+        (429, r#"{"statusCode":429,"message":"Rate limit is exceeded. Try again in 9 seconds."}"#, Throttled),
+        (424, r#"{"error":"user container failed"}"#, Server),
+        (599, "\u{0}", Server),
+        (400, "[]", Rejected),
+        (400, r#"{"error":[]}"#, Rejected),
+    ] {
+        assert_eq!(of_reply(status, &HeaderMap::new(), body.as_bytes(), now).class, class, "{status} {body}");
+    }
+    let detail = of_reply(422, &HeaderMap::new(), br#"{"detail":[{"msg":"a"},{"msg":"b"}]}"#, now);
+    assert!(
+        detail.message.starts_with("HTTP 422: a; b; the server takes no request of this form"),
+        "{}",
+        detail.message
+    );
+    let page = of_reply(500, &HeaderMap::new(), "x".repeat(9_000).as_bytes(), now);
+    assert!(page.message.len() < 1000, "a page is quoted by its start");
+}
+
+#[test]
+fn a_request_says_what_is_set_and_nothing_else() {
+    let turns = [
+        Turn { role: Role::System, text: "Be \"brief\".".to_owned() },
+        Turn { role: Role::User, text: "Größe?".to_owned() },
+    ];
+    let ask = Ask { model: Some("m"), turns: &turns, limit: 24, limit_field: LimitField::MaxTokens, seed: 7 };
+    let body = |ask: Ask<'_>| serde_json::from_slice::<Value>(&ask.body()).unwrap();
+    let mut want = json!({
+        "model": "m",
+        "messages": [{"role": "system", "content": "Be \"brief\"."}, {"role": "user", "content": "Größe?"}],
+        "max_tokens": 24,
+        "temperature": 0,
+        "seed": 7,
+        "stream": true,
+        "stream_options": {"include_usage": true},
+    });
+    assert_eq!(body(ask), want);
+    let object = want.as_object_mut().unwrap();
+    object.remove("model");
+    object.remove("max_tokens");
+    object.insert("max_completion_tokens".to_owned(), json!(24));
+    assert_eq!(body(Ask { model: None, limit_field: LimitField::MaxCompletionTokens, ..ask }), want);
+}

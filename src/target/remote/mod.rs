@@ -1,0 +1,186 @@
+//! Remote deployments as targets: one client for all, streamed answers, bounded retries, times of first attempts only.
+
+mod ask;
+mod secret;
+mod spec;
+#[cfg(test)]
+mod tests;
+
+pub use spec::{AzureApi, Patience, RemoteModel, RemoteSpec};
+
+use super::http::LimitField;
+use super::{Answer, Question, Target};
+use crate::types::Digest;
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Client, Url, redirect};
+use secret::Key;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Why a remote target cannot be asked; nothing was sent.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RemoteError {
+    /// The address, or the key's variable, is not usable.
+    #[error("cannot ask `{model}`: {reason}")]
+    Spec {
+        /// The model or deployment.
+        model: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The machine cannot speak HTTPS.
+    #[error("cannot prepare connections: {0}")]
+    Client(String),
+}
+
+/// Prepares remote deployments.
+pub struct RemoteModels;
+
+impl RemoteModels {
+    /// One target per spec, in their order, over one client. Nothing is sent. `run_seed` is the seed of the back-off.
+    ///
+    /// # Errors
+    /// The first spec with a wrong address, or whose key is not in the environment.
+    pub fn load(specs: &[RemoteSpec], run_seed: u64) -> Result<Vec<Arc<dyn Target>>, RemoteError> {
+        if specs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let client = client()?;
+        let mut pauses: HashMap<(Url, String), Arc<Pause>> = HashMap::new();
+        let mut targets: Vec<Arc<dyn Target>> = Vec::with_capacity(specs.len());
+        for spec in specs {
+            let wrong = |reason| RemoteError::Spec { model: spec.name().to_owned(), reason };
+            let url = spec.address().map_err(wrong)?;
+            let key = spec.key_env.as_deref().map(Key::from_env).transpose().map_err(wrong)?;
+            let headers = headers(spec, key.as_ref()).map_err(wrong)?;
+            // A server that turns one question away for its load means all who ask this deployment.
+            let pause = Arc::clone(pauses.entry((url.clone(), spec.name().to_owned())).or_default());
+            targets.push(Arc::new(RemoteTarget(Arc::new(RemoteInner {
+                digest: spec.digest(&url),
+                limit_field: Mutex::new(spec.first_limit_field()),
+                spec: spec.clone(),
+                url,
+                client: client.clone(),
+                headers,
+                key,
+                pause,
+                run_seed,
+            }))));
+        }
+        Ok(targets)
+    }
+
+    /// Checks a spec without sending anything: its address, and that its key is in the environment.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn check(spec: &RemoteSpec) -> Result<Digest, RemoteError> {
+        let wrong = |reason| RemoteError::Spec { model: spec.name().to_owned(), reason };
+        let url = spec.address().map_err(wrong)?;
+        spec.key_env.as_deref().map(Key::from_env).transpose().map_err(wrong)?;
+        Ok(spec.digest(&url))
+    }
+}
+
+fn client() -> Result<Client, RemoteError> {
+    // The process has one provider of cryptography. Where a program that uses this library has chosen another, that one serves.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::builder()
+        .user_agent(concat!("goldgate/", env!("CARGO_PKG_VERSION")))
+        // A redirect would carry the key to a host that nobody configured.
+        .redirect(redirect::Policy::none())
+        .connect_timeout(Duration::from_secs(10))
+        .build()
+        .map_err(|e| {
+            let cause = std::error::Error::source(&e).map(|c| format!(": {c}")).unwrap_or_default();
+            RemoteError::Client(format!("{e}{cause}"))
+        })
+}
+
+fn headers(spec: &RemoteSpec, key: Option<&Key>) -> Result<HeaderMap, String> {
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream, application/json"));
+    if let Some(key) = key {
+        let (name, value) = match spec.model {
+            RemoteModel::OpenAi { .. } => (AUTHORIZATION, format!("Bearer {}", key.expose())),
+            RemoteModel::AzureOpenAi { .. } => (HeaderName::from_static("api-key"), key.expose().to_owned()),
+        };
+        let mut value = HeaderValue::try_from(value).map_err(|_| "the key cannot stand in a header".to_owned())?;
+        value.set_sensitive(true);
+        headers.insert(name, value);
+    }
+    Ok(headers)
+}
+
+struct RemoteTarget(Arc<RemoteInner>);
+
+impl Target for RemoteTarget {
+    fn digest(&self) -> Digest {
+        self.0.digest
+    }
+
+    fn ask(&self, question: Question) -> Answer {
+        let target = Arc::clone(&self.0);
+        Box::pin(async move { target.answer(&question).await })
+    }
+}
+
+struct RemoteInner {
+    spec: RemoteSpec,
+    url: Url,
+    digest: Digest,
+    client: Client,
+    headers: HeaderMap,
+    key: Option<Key>,
+    pause: Arc<Pause>,
+    run_seed: u64,
+    /// The token limit's name that this server takes, as far as is known.
+    limit_field: Mutex<LimitField>,
+}
+
+impl RemoteInner {
+    fn limit_field(&self) -> LimitField {
+        *self.limit_field.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The server refused a name: from now on it is asked with the other, unless another question has found that out already.
+    fn rename_limit(&self, refused: LimitField) {
+        *self.limit_field.lock().unwrap_or_else(PoisonError::into_inner) = refused.other();
+    }
+
+    fn redact(&self, text: String) -> String {
+        match &self.key {
+            Some(key) => key.redact(text),
+            None => text,
+        }
+    }
+}
+
+/// Until when a deployment is not asked, because its server said so.
+#[derive(Default)]
+struct Pause(Mutex<Option<Instant>>);
+
+impl Pause {
+    /// Lets nobody ask for a while.
+    fn until(&self, wait: Duration) {
+        let end = Instant::now() + wait;
+        let mut until = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *until = Some(until.map_or(end, |u| u.max(end)));
+    }
+
+    /// Waits until one may ask, and says how long that was.
+    async fn wait(&self) -> Duration {
+        let now = || *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (began, mut waited) = (Instant::now(), Duration::ZERO);
+        // It may have grown while we slept.
+        while let Some(end) = now().filter(|end| *end > Instant::now()) {
+            tokio::time::sleep_until(end).await;
+            waited = began.elapsed();
+        }
+        waited
+    }
+}

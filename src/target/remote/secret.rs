@@ -1,0 +1,74 @@
+//! The key of an endpoint: it comes from the environment, goes into one header, and is taken out of everything that a server says.
+
+use secrecy::{ExposeSecret, SecretString};
+use std::fmt;
+
+/// The pieces of a long key that are taken out by themselves: servers quote the ends of a key that they refuse.
+const END: usize = 12;
+
+/// A key. It has no text form; its memory is wiped when it goes.
+#[derive(Clone)]
+pub(super) struct Key(SecretString);
+
+impl Key {
+    /// Reads the key out of an environment variable.
+    pub(super) fn from_env(variable: &str) -> Result<Self, String> {
+        match std::env::var(variable) {
+            Ok(text) if text.trim().is_empty() => Err(format!("the environment variable `{variable}` is empty")),
+            Ok(text) if !text.trim().bytes().all(|b| b.is_ascii_graphic()) => {
+                Err(format!("the environment variable `{variable}` holds something that cannot stand in a header"))
+            }
+            Ok(text) => Ok(Self(SecretString::from(text.trim()))),
+            Err(std::env::VarError::NotPresent) => Err(format!("the environment variable `{variable}` is not set")),
+            Err(std::env::VarError::NotUnicode(_)) => Err(format!("the environment variable `{variable}` is no text")),
+        }
+    }
+
+    /// The key itself, for the header that carries it and nothing else.
+    pub(super) fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+
+    /// A server's text without the key, whole or by its ends.
+    pub(super) fn redact(&self, text: String) -> String {
+        let key = self.expose();
+        let mut out = text;
+        let mut pieces = vec![key];
+        if key.len() >= 2 * END {
+            pieces.extend([&key[..END], &key[key.len() - END..]]);
+        }
+        for piece in pieces {
+            if out.contains(piece) {
+                out = out.replace(piece, "[key withheld]");
+            }
+        }
+        out
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Key([withheld])")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_shows_nowhere() {
+        let key = Key(SecretString::from("sk-canary-0123456789-abcdefghij"));
+        assert_eq!(format!("{key:?}"), "Key([withheld])");
+        for (said, want) in [
+            ("bad key sk-canary-0123456789-abcdefghij!", "bad key [key withheld]!"),
+            ("it begins sk-canary-01 and ends -abcdefghij", "it begins [key withheld] and ends -abcdefghij"),
+            ("it ends 9-abcdefghij", "it ends [key withheld]"),
+            ("sk-other", "sk-other"),
+        ] {
+            assert_eq!(key.redact(said.to_owned()), want);
+        }
+        let short = Key(SecretString::from("abc"));
+        assert_eq!(short.redact("abc ab".to_owned()), "[key withheld] ab");
+    }
+}

@@ -1,0 +1,252 @@
+//! A scripted chat completion server on loopback: it answers each question as the test says, and remembers what it was asked.
+
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// The model that the server names, which is never what it was asked for.
+pub const MODEL: &str = "mock-2026-01-01.ft-1";
+
+/// A request as it came.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// Path and query.
+    pub path: String,
+    /// Header fields, names in lower case.
+    pub headers: BTreeMap<String, String>,
+    /// The body.
+    pub body: Value,
+    /// The last turn's text.
+    pub question: String,
+    /// How often this question had come to this path from this model's name before.
+    pub nth: usize,
+}
+
+impl Asked {
+    /// Words of all turns: what this server takes for tokens.
+    pub fn words(&self) -> usize {
+        let turns = self.body["messages"].as_array().unwrap();
+        turns.iter().map(|t| t["content"].as_str().unwrap().split_whitespace().count()).sum()
+    }
+}
+
+/// What the server does with a question.
+pub enum Reply {
+    /// Streams an answer after thinking for a while.
+    Answer { text: String, think: Duration },
+    /// The same in every odd framing that the standard allows, a byte at a time.
+    Odd { text: String },
+    /// The whole answer in one piece, not streamed.
+    Whole { text: String },
+    /// An answer whose end is for another reason than `stop`.
+    Ended { text: String, reason: &'static str },
+    /// A status with headers and a body.
+    Status(u16, Vec<(&'static str, String)>, String),
+    /// An answer with one more header.
+    WithHeader(&'static str, &'static str),
+    /// Half an answer, and the connection's end.
+    Cut,
+    /// Nothing, until the client goes.
+    Hang,
+}
+
+pub fn answer(text: &str) -> Reply {
+    Reply::Answer { text: text.to_owned(), think: Duration::ZERO }
+}
+
+pub fn status(code: u16, body: &str) -> Reply {
+    Reply::Status(code, Vec::new(), body.to_owned())
+}
+
+type Script = dyn Fn(&Asked) -> Reply + Send + Sync;
+
+/// A server that lives as long as its value.
+pub struct Mock {
+    address: SocketAddr,
+    asked: Arc<Mutex<Vec<Asked>>>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Mock {
+    pub fn start(script: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mock = Self {
+            address: listener.local_addr().unwrap(),
+            asked: Arc::default(),
+            stop: Arc::new(AtomicBool::new(false)),
+        };
+        let (script, asked, stop): (Arc<Script>, _, _) =
+            (Arc::new(script), Arc::clone(&mock.asked), Arc::clone(&mock.stop));
+        std::thread::spawn(move || {
+            for connection in listener.incoming() {
+                if stop.load(Ordering::SeqCst) {
+                    return;
+                }
+                let (script, asked) = (Arc::clone(&script), Arc::clone(&asked));
+                // A client that goes away in the middle ends its own connection only.
+                std::thread::spawn(move || drop(serve(connection.unwrap(), &*script, &asked)));
+            }
+        });
+        mock
+    }
+
+    /// The address, such as `http://127.0.0.1:4711`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Every request so far.
+    pub fn asked(&self) -> Vec<Asked> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Mock {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::SeqCst);
+        // Wakes the listener.
+        let _ = TcpStream::connect(self.address);
+    }
+}
+
+fn serve(stream: TcpStream, script: &Script, asked: &Mutex<Vec<Asked>>) -> std::io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut out = stream.try_clone()?;
+    let mut input = BufReader::new(stream);
+    while let Some(request) = read(&mut input, asked)? {
+        let (text, reason, think, more) = match script(&request) {
+            Reply::Hang => {
+                let _ = input.read(&mut [0]);
+                return Ok(());
+            }
+            Reply::Cut => {
+                let half = frames("half an answer", "stop", &request);
+                head(
+                    &mut out,
+                    200,
+                    &[("content-type", "text/event-stream".into()), ("connection", "close".into())],
+                    None,
+                )?;
+                out.write_all(half[..3].concat().as_bytes())?;
+                return Ok(());
+            }
+            Reply::Status(code, headers, body) => {
+                head(&mut out, code, &headers, Some(body.len()))?;
+                out.write_all(body.as_bytes())?;
+                continue;
+            }
+            Reply::Whole { text } => {
+                let mut body = json!({"model": MODEL, "usage": usage(&text, &request)});
+                body["choices"] = json!([{"index": 0, "finish_reason": "stop", "message": {"content": text}}]);
+                let body = body.to_string();
+                head(&mut out, 200, &[("content-type", "application/json".into())], Some(body.len()))?;
+                out.write_all(body.as_bytes())?;
+                continue;
+            }
+            Reply::Odd { text } => {
+                streaming(&mut out, &[])?;
+                let odd = frames(&text, "stop", &request).concat().replace("\n\n", "\r\n: still here\r\r\n");
+                for byte in format!("\u{feff}: hello\n\n{odd}").bytes() {
+                    chunk(&mut out, &[byte])?;
+                }
+                chunk(&mut out, b"")?;
+                continue;
+            }
+            Reply::Ended { text, reason } => (text, reason, Duration::ZERO, vec![]),
+            Reply::WithHeader(name, value) => ("x".to_owned(), "stop", Duration::ZERO, vec![(name, value.to_owned())]),
+            Reply::Answer { text, think } => (text, "stop", think, vec![]),
+        };
+        streaming(&mut out, &more)?;
+        let frames = frames(&text, reason, &request);
+        // The filter's frame and the role come at once: no token of the model's.
+        for frame in &frames[..2] {
+            chunk(&mut out, frame.as_bytes())?;
+        }
+        std::thread::sleep(think);
+        for frame in &frames[2..] {
+            chunk(&mut out, frame.as_bytes())?;
+        }
+        chunk(&mut out, b"")?;
+    }
+    Ok(())
+}
+
+fn read(input: &mut impl BufRead, asked: &Mutex<Vec<Asked>>) -> std::io::Result<Option<Asked>> {
+    let mut line = String::new();
+    if input.read_line(&mut line)? == 0 {
+        return Ok(None);
+    }
+    let path = line.split(' ').nth(1).unwrap().to_owned();
+    let mut headers = BTreeMap::new();
+    loop {
+        let mut line = String::new();
+        input.read_line(&mut line)?;
+        let Some((name, value)) = line.trim_end().split_once(": ") else { break };
+        headers.insert(name.to_lowercase(), value.to_owned());
+    }
+    let mut body = vec![0; headers["content-length"].parse().unwrap()];
+    input.read_exact(&mut body)?;
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    let question = body["messages"].as_array().unwrap().last().unwrap()["content"].as_str().unwrap().to_owned();
+    let mut all = asked.lock().unwrap();
+    let same = |a: &&Asked| a.question == question && a.path == path && a.body["model"] == body["model"];
+    let nth = all.iter().filter(same).count();
+    let request = Asked { path, headers, body, question, nth };
+    all.push(request.clone());
+    Ok(Some(request))
+}
+
+fn usage(text: &str, request: &Asked) -> Value {
+    json!({"prompt_tokens": request.words(), "completion_tokens": text.split_whitespace().count() + 1})
+}
+
+/// The frames of a stream as Azure sends them: filter, role, a piece per word, end, usage, done.
+fn frames(text: &str, reason: &str, request: &Asked) -> Vec<String> {
+    let frame = |v: Value| format!("data: {v}\n\n");
+    let choice = |delta: Value, reason: Value| {
+        let choices = json!([{"index": 0, "delta": delta, "finish_reason": reason}]);
+        frame(json!({"id": "c", "model": MODEL, "system_fingerprint": "fp_1", "choices": choices}))
+    };
+    let mut all = vec![
+        frame(json!({"id": "", "model": "", "choices": [], "prompt_filter_results": []})),
+        choice(json!({"role": "assistant", "content": ""}), Value::Null),
+    ];
+    all.extend(text.split_inclusive(' ').map(|piece| choice(json!({"content": piece}), Value::Null)));
+    all.push(choice(json!({}), json!(reason)));
+    all.push(frame(json!({"model": MODEL, "choices": [], "usage": usage(text, request)})));
+    all.push("data: [DONE]\n\n".to_owned());
+    all
+}
+
+fn streaming(out: &mut impl Write, more: &[(&'static str, String)]) -> std::io::Result<()> {
+    let mut headers = vec![
+        ("content-type", "text/event-stream; charset=utf-8".to_owned()),
+        ("transfer-encoding", "chunked".to_owned()),
+        ("apim-request-id", "r-1".to_owned()),
+        ("x-ms-region", "Sweden Central".to_owned()),
+    ];
+    headers.extend_from_slice(more);
+    head(out, 200, &headers, None)
+}
+
+fn head(out: &mut impl Write, code: u16, headers: &[(&str, String)], length: Option<usize>) -> std::io::Result<()> {
+    let mut text = format!("HTTP/1.1 {code} Status\r\n");
+    for (name, value) in headers {
+        text.push_str(&format!("{name}: {value}\r\n"));
+    }
+    if let Some(n) = length {
+        text.push_str(&format!("content-length: {n}\r\n"));
+    }
+    text.push_str("\r\n");
+    out.write_all(text.as_bytes())
+}
+
+/// One piece of a chunked body; an empty one ends it.
+fn chunk(out: &mut impl Write, bytes: &[u8]) -> std::io::Result<()> {
+    let framed = [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat();
+    out.write_all(&framed)
+}

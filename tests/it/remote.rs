@@ -1,0 +1,435 @@
+//! Remote targets, from the project's file to the verdict, against a scripted server.
+
+use crate::mock::{Asked, MODEL, Mock, Reply, answer, status};
+use crate::project::{CASES, Outcome, Project};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+const KEY: &str = "sk-canary-4fQ9zT7wLk2XbN8sVd3R";
+const GATE: [&str; 4] = ["gate", "suites/mini", "--run-dir", "r"];
+/// A question of some cases and of no others.
+const FOX: &str = "fox";
+
+/// A project whose baseline and candidate are two models of one server; `more` goes to both.
+fn project(mock: &Mock, more: &str) -> Project {
+    let p = Project::new();
+    let target = |name: &str, model: &str, prompt: &str| {
+        format!(
+            "[target.{name}]\nkind = \"openai\"\nbase-url = \"{}/v1\"\nmodel = \"{model}\"\napi-key-env = \"MOCK_KEY\"\nprompt = \"{prompt}\"\n{more}\n",
+            mock.url()
+        )
+    };
+    p.write("goldgate.toml", target("base", "big", "long") + &target("cand", "small", "short"));
+    p
+}
+
+fn run(p: &Project, args: &[&str]) -> Outcome {
+    let out = p.run_with(args, &[("MOCK_KEY", KEY)]);
+    assert_no_key(p, &out);
+    out
+}
+
+/// The key shows nowhere: not on the terminal, not in any file below the project.
+fn assert_no_key(p: &Project, out: &Outcome) {
+    fn files(folder: &Path, found: &mut Vec<String>) {
+        for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            if entry.file_type().unwrap().is_dir() {
+                files(&entry.path(), found);
+            } else {
+                found.push(String::from_utf8_lossy(&fs::read(entry.path()).unwrap()).into_owned());
+            }
+        }
+    }
+    let mut texts = vec![out.stdout.clone(), out.stderr.clone()];
+    if p.path("r").is_dir() {
+        files(&p.path("r"), &mut texts);
+    }
+    for piece in [KEY, &KEY[..12], &KEY[KEY.len() - 12..]] {
+        assert!(texts.iter().all(|t| !t.contains(piece)), "the key is out: {out:?}");
+    }
+}
+
+fn lines(text: &str) -> Vec<Value> {
+    text.lines().map(|l| serde_json::from_str(l).unwrap()).collect()
+}
+
+/// The journal's results by case and target.
+fn results(p: &Project) -> BTreeMap<(String, String), Value> {
+    let text = |v: &Value| v.as_str().unwrap().to_owned();
+    lines(&p.read("r/journal.jsonl"))
+        .into_iter()
+        .map(|r| ((text(&r["case"]), text(&r["target"])), r["result"].clone()))
+        .collect()
+}
+
+/// Cases whose question is [`FOX`], in order.
+fn foxes(p: &Project) -> Vec<String> {
+    let cases = lines(&p.read("suites/mini/cases.jsonl"));
+    cases.iter().filter(|c| c["vars"]["q"] == FOX).map(|c| c["id"].as_str().unwrap().to_owned()).collect()
+}
+
+fn of_candidate<'a>(results: &'a BTreeMap<(String, String), Value>, case: &str) -> &'a Value {
+    &results[&(case.to_owned(), "cand".to_owned())]
+}
+
+fn scores(p: &Project, case: &str) -> Value {
+    let row = |r: &Value| r["case"] == case && r["target"] == "cand";
+    lines(&p.read("r/results.jsonl")).into_iter().find(row).unwrap()
+}
+
+/// A script for the candidate's [`FOX`]; everything else is answered.
+fn on_fox(fox: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Mock {
+    Mock::start(move |a| if a.question == FOX && a.body["model"] == "small" { fox(a) } else { answer("x") })
+}
+
+#[test]
+fn a_suite_on_remote_targets_gets_a_verdict_and_every_answer_its_evidence() {
+    let mock = Mock::start(|_| answer("x"));
+    let p = project(&mock, "");
+    let out = run(&p, &GATE);
+    assert_eq!(out.code, 0, "{out:?}");
+    let verdict: Value = serde_json::from_str(&p.read("r/verdict.json")).unwrap();
+    assert_eq!(verdict["verdicts"][0]["decision"], "promote");
+
+    let asked = mock.asked();
+    assert_eq!(asked.len(), 2 * CASES);
+    for a in &asked {
+        assert_eq!(a.path, "/v1/chat/completions");
+        assert_eq!(a.headers["authorization"], format!("Bearer {KEY}"));
+        let keys: Vec<&str> = a.body.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(keys, ["max_tokens", "messages", "model", "seed", "stream", "stream_options", "temperature"]);
+        assert_eq!(a.body["max_tokens"], 24);
+        assert_eq!(a.body["messages"].as_array().unwrap().len(), if a.body["model"] == "big" { 2 } else { 1 });
+    }
+    let all = results(&p);
+    assert_eq!(all.len(), 2 * CASES);
+    for ((case, target), result) in &all {
+        let r = &result["response"];
+        let served = &r["served"];
+        assert_eq!((&r["text"], &r["finish"]), (&"x".into(), &"stop".into()), "{case} {target}: {result}");
+        assert_eq!((&served["model"], &served["fingerprint"]), (&MODEL.into(), &"fp_1".into()));
+        assert_eq!((&served["request"], &served["region"]), (&"r-1".into(), &"Sweden Central".into()));
+        assert_eq!((&served["attempts"], &served["waited-us"]), (&1.into(), &0.into()));
+        assert_eq!(served["streamed"], true);
+        let at = |k: &str| r["timing"][k].as_u64().unwrap();
+        assert!(0 < at("first-token-us") && at("first-token-us") <= at("total-us"), "{result}");
+    }
+    let manifest: Value = serde_json::from_str(&p.read("r/run.json")).unwrap();
+    let base = &manifest["targets"][0];
+    assert_eq!((&base["kind"], &base["model"]), (&"openai".into(), &"big".into()));
+    assert_eq!(base["endpoint"], format!("{}/v1/chat/completions", mock.url()));
+
+    let again = run(&p, &GATE);
+    assert_eq!((again.code, mock.asked().len()), (0, 2 * CASES), "a complete run asks nothing: {again:?}");
+}
+
+#[test]
+fn the_first_token_is_the_model_s_and_the_server_s_thinking_is_in_it() {
+    let think = Duration::from_millis(20);
+    let mock = on_fox(move |_| Reply::Answer { text: "one two three".into(), think });
+    let p = project(&mock, "");
+    run(&p, &GATE);
+    let all = results(&p);
+    for case in foxes(&p) {
+        let timing = &of_candidate(&all, &case)["response"]["timing"];
+        assert!(timing["first-token-us"].as_u64().unwrap() >= 20_000, "no frame before the answer counts: {timing}");
+    }
+}
+
+#[test]
+fn a_throttled_question_is_asked_again_counted_and_gives_no_times() {
+    let mock = on_fox(|a| match a.nth {
+        0 => Reply::Status(
+            429,
+            vec![("retry-after-ms", "30".into())],
+            include_str!("../fixtures/azure/err_429_capacity.json").into(),
+        ),
+        1 => status(503, ""),
+        _ => answer("x"),
+    });
+    let p = project(&mock, "");
+    let out = run(&p, &GATE);
+    assert_eq!(out.code, 0, "tokens and leaks are judged whatever the times: {out:?}");
+    assert_eq!(mock.asked().len(), 2 * CASES + 2);
+    let all = results(&p);
+    let retried: Vec<_> = all.iter().filter(|(_, r)| r["response"]["served"]["attempts"] != 1).collect();
+    assert_eq!(retried.len(), 1, "{retried:?}");
+    let ((case, target), result) = retried[0];
+    assert!(target == "cand" && foxes(&p).contains(case));
+    assert_eq!(result["response"]["served"]["attempts"], 3);
+    assert!(result["response"]["served"]["waited-us"].as_u64().unwrap() >= 30_000, "{result}");
+    let cases = p.read("r/cases.csv");
+    let header: Vec<&str> = cases.lines().next().unwrap().split(',').collect();
+    let column = |name: &str| header.iter().position(|h| *h == name).unwrap_or_else(|| panic!("{header:?}"));
+    let row = |c: &str| {
+        let line = cases.lines().find(|l| l.starts_with(&format!("{c},")) && l.contains(",cand,")).unwrap();
+        line.split(',').map(str::to_owned).collect::<Vec<_>>()
+    };
+    let at = column("total_seconds");
+    assert_eq!(row(case)[at], "", "an answer of a later attempt has no latency");
+    assert_ne!(row(&foxes(&p)[1])[at], "", "and one of a first attempt has");
+}
+
+#[test]
+fn every_attempt_is_counted_when_many_questions_are_in_flight() {
+    let mock = Mock::start(|a| {
+        let busy = a.nth == 0 && !a.question.contains(' ');
+        if busy { Reply::Status(429, vec![("retry-after-ms", "20".into())], String::new()) } else { answer("x") }
+    });
+    let p = project(&mock, "");
+    let out = run(&p, &["gate", "suites/mini", "--run-dir", "r", "-j", "8"]);
+    assert_eq!(out.code, 0, "{out:?}");
+    let all = results(&p);
+    let attempts = all.values().map(|r| r["response"]["served"]["attempts"].as_u64().unwrap());
+    assert_eq!(attempts.sum::<u64>(), mock.asked().len() as u64);
+    assert!(mock.asked().len() > 2 * CASES, "some were turned away");
+}
+
+#[test]
+fn a_server_that_stays_busy_is_a_failure_of_the_trial() {
+    let mock = on_fox(|_| Reply::Status(429, vec![("retry-after", "3600".into())], String::new()));
+    let p = project(&mock, "longest-wait-seconds = 0\n");
+    let out = run(&p, &GATE);
+    assert_eq!(out.code, 3, "{out:?}");
+    let all = results(&p);
+    for case in foxes(&p) {
+        let failure = &of_candidate(&all, &case)["failure"];
+        assert_eq!(failure["kind"], "throttled");
+        assert!(failure["message"].as_str().unwrap().contains("asks to wait 3600 s"), "{failure}");
+        assert_eq!(failure["served"]["attempts"], 1);
+    }
+    assert_eq!(mock.asked().len(), 2 * CASES, "who is told to wait an hour does not ask again at once");
+}
+
+#[test]
+fn a_filtered_prompt_and_a_filtered_answer_are_outcomes_of_their_own() {
+    let filtered = [
+        include_str!("../fixtures/azure/filtered_prompt_400_live.json"),
+        include_str!("../fixtures/azure/filtered_prompt_400_docs.json"),
+        include_str!("../fixtures/azure/filtered_prompt_400_spec.json"),
+    ];
+    for body in filtered {
+        let mock = on_fox(move |_| status(400, body));
+        let p = project(&mock, "");
+        let out = run(&p, &GATE);
+        assert_eq!(out.code, 3, "{out:?}");
+        assert_eq!(mock.asked().len(), 2 * CASES, "it is not asked again");
+        let all = results(&p);
+        for case in foxes(&p) {
+            let failure = &of_candidate(&all, &case)["failure"];
+            assert_eq!(failure["kind"], "filtered");
+            assert!(failure["message"].as_str().unwrap().contains("(filtered: jailbreak)"), "{failure}");
+            let row = scores(&p, &case);
+            assert_eq!((&row["outcome"], &row["scores"]["accuracy"]), (&"filtered".into(), &0.0.into()), "{row}");
+            assert_eq!(row["scores"]["leak"], Value::Null, "silence proves no absence");
+        }
+    }
+    let mock = on_fox(|_| Reply::Ended { text: "x".into(), reason: "content_filter" });
+    let p = project(&mock, "");
+    assert_eq!(run(&p, &GATE).code, 3);
+    let row = scores(&p, &foxes(&p)[0]);
+    assert_eq!((&row["outcome"], &row["text"]), (&"filtered".into(), &"x".into()), "{row}");
+    assert_eq!((&row["scores"]["accuracy"], &row["scores"]["tokens"]), (&0.0.into(), &Value::Null), "{row}");
+}
+
+#[test]
+fn a_hang_times_out_into_a_failure_and_the_rest_is_asked() {
+    let mock = on_fox(|a| if a.nth == 0 { Reply::Hang } else { answer("x") });
+    let p = project(&mock, "timeout-seconds = 1\nattempts = 1\n");
+    let out = run(&p, &GATE);
+    assert_eq!(out.code, 3, "silence proves no absence of leaks: {out:?}");
+    let all = results(&p);
+    let failures: Vec<_> = all.values().filter_map(|r| r.get("failure")).collect();
+    assert_eq!(failures.len(), 1);
+    assert_eq!(failures[0]["kind"], "timed-out");
+    assert_eq!(failures[0]["message"], "no whole answer within 1 s; attempt 1 of 1");
+}
+
+#[test]
+fn half_an_answer_is_never_the_answer() {
+    let mock = on_fox(|a| if a.nth == 0 { Reply::Cut } else { answer("x") });
+    let p = project(&mock, "");
+    assert_eq!(run(&p, &GATE).code, 0);
+    assert!(results(&p).values().all(|r| r["response"]["text"] == "x"));
+
+    let mock = on_fox(|_| Reply::Cut);
+    let p = project(&mock, "attempts = 1\n");
+    assert_eq!(run(&p, &GATE).code, 3);
+    let all = results(&p);
+    let failure = &of_candidate(&all, &foxes(&p)[0])["failure"];
+    assert_eq!(failure["kind"], "server-error");
+    assert!(failure["message"].as_str().unwrap().starts_with("the stream ended before the answer did"), "{failure}");
+    assert!(!failure.to_string().contains("half"), "{failure}");
+}
+
+#[test]
+fn odd_framing_changes_nothing_and_an_answer_in_one_piece_has_no_first_token() {
+    let text = "Größe – „x“ 3,5";
+    let mock = on_fox(move |a| match a.nth {
+        0 => Reply::Odd { text: text.into() },
+        _ => Reply::Whole { text: text.into() },
+    });
+    let p = project(&mock, "");
+    run(&p, &GATE);
+    let all = results(&p);
+    let mut streamed = BTreeSet::new();
+    for case in foxes(&p) {
+        let r = &of_candidate(&all, &case)["response"];
+        assert_eq!(r["text"], text);
+        assert_eq!(r["usage"]["completion"], 5);
+        streamed.insert(r["served"]["streamed"].as_bool().unwrap());
+    }
+    assert_eq!(streamed.len(), 2, "both were asked");
+}
+
+#[test]
+fn a_key_that_is_refused_stops_the_run_at_once_and_the_next_sitting_asks_the_rest() {
+    let body = format!("{{\"error\":{{\"code\":\"401\",\"message\":\"Incorrect API key provided: {KEY}.\"}}}}");
+    let mock = Mock::start(move |a| if a.nth == 0 && a.question == FOX { status(401, &body) } else { answer("x") });
+    let p = project(&mock, "");
+    let out = run(&p, &GATE);
+    assert_eq!(out.code, 4, "{out:?}");
+    assert!(out.stderr.contains("HTTP 401: Incorrect API key provided: [key withheld]."), "{}", out.stderr);
+    let recorded = lines(&p.read("r/journal.jsonl")).len();
+    assert_eq!(mock.asked().len(), recorded + 1, "it is not asked again");
+    // The second refusal is the other target's.
+    assert_eq!(run(&p, &GATE).code, 4);
+    assert_eq!(run(&p, &GATE).code, 0);
+    assert_eq!(mock.asked().len(), 2 * CASES + 2, "what is recorded is not asked again");
+}
+
+#[test]
+fn a_server_that_repeats_the_key_puts_it_nowhere() {
+    let mock = on_fox(|a| match a.nth {
+        0 => Reply::Status(
+            400,
+            vec![("x-request-id", KEY.into())],
+            format!("{{\"error\":{{\"code\":\"content_filter\",\"message\":\"{KEY}\"}}}}"),
+        ),
+        _ => answer(&format!("your key is {KEY} indeed")),
+    });
+    let p = project(&mock, "");
+    run(&p, &GATE);
+    let all = results(&p);
+    let texts: Vec<&Value> = foxes(&p).iter().map(|c| &of_candidate(&all, c)["response"]["text"]).collect();
+    assert!(texts.contains(&&Value::from("your key is [key withheld] indeed")), "{texts:?}");
+    let verdict = run(&p, &["gate", "r"]);
+    assert!(verdict.code >= 0);
+}
+
+#[test]
+fn nobody_follows_a_redirect_or_asks_a_web_page() {
+    let other = Mock::start(|_| answer("x"));
+    let place = format!("{}/v1/chat/completions", other.url());
+    for (reply, want) in [
+        ((307, "location", place.clone(), ""), "HTTP 307"),
+        (
+            (200, "content-type", "text/html".to_owned(), "<html>sign in</html>"),
+            "a web page in place of an answer: <html>sign in",
+        ),
+        (
+            (
+                404,
+                "content-type",
+                "application/json".to_owned(),
+                include_str!("../fixtures/azure/err_404_deployment.json"),
+            ),
+            "nobody asked for 15 days",
+        ),
+    ] {
+        let (code, name, value, body) = reply;
+        let mock = Mock::start(move |_| Reply::Status(code, vec![(name, value.clone())], body.to_owned()));
+        let p = project(&mock, "");
+        let out = run(&p, &GATE);
+        assert_eq!((out.code, mock.asked().len()), (4, 1), "{out:?}");
+        assert!(out.stderr.contains(want), "{}", out.stderr);
+    }
+    assert!(other.asked().is_empty(), "the key went to a host that nobody configured");
+}
+
+#[test]
+fn an_answer_of_another_deployment_is_no_evidence_of_this_one() {
+    let mock = on_fox(|_| Reply::WithHeader("x-ms-spillover-from-deployment", "small"));
+    let p = project(&mock, "");
+    assert_eq!(run(&p, &GATE).code, 3);
+    let all = results(&p);
+    assert_eq!(of_candidate(&all, &foxes(&p)[0])["failure"]["kind"], "elsewhere");
+}
+
+#[test]
+fn azure_is_spoken_to_in_both_styles_and_the_limit_s_name_is_learnt_once() {
+    let refusal = include_str!("../fixtures/azure/err_400_unsupported_param.json");
+    let mock = Mock::start(move |a| {
+        if a.path.contains("/v1/") && a.body.get("max_completion_tokens").is_some() {
+            status(400, refusal)
+        } else {
+            answer("x")
+        }
+    });
+    let p = Project::new();
+    p.write(
+        "goldgate.toml",
+        format!(
+            "[target.base]\nkind = \"azure-openai\"\nendpoint-env = \"MOCK_ENDPOINT\"\ndeployment = \"big one\"\n\
+             api = \"deployment\"\napi-version = \"2024-10-21\"\napi-key-env = \"MOCK_KEY\"\nprompt = \"long\"\n\n\
+             [target.cand]\nkind = \"azure-openai\"\nendpoint = \"{}/openai/v1/\"\ndeployment = \"small\"\n\
+             api-key-env = \"MOCK_KEY\"\nprompt = \"short\"\n",
+            mock.url()
+        ),
+    );
+    let out = p.run_with(&GATE, &[("MOCK_KEY", KEY), ("MOCK_ENDPOINT", &mock.url())]);
+    assert_no_key(&p, &out);
+    assert_eq!(out.code, 0, "{out:?}");
+    let asked = mock.asked();
+    assert_eq!(asked.len(), 2 * CASES + 1);
+    for a in &asked {
+        assert_eq!(a.headers["api-key"], KEY);
+        assert!(!a.headers.contains_key("authorization"));
+        let dated = a.path == "/openai/deployments/big%20one/chat/completions?api-version=2024-10-21";
+        assert!(dated || a.path == "/openai/v1/chat/completions", "{}", a.path);
+        assert_eq!(a.body.get("model"), (!dated).then_some(&Value::from("small")));
+    }
+    let renamed: Vec<Value> = results(&p)
+        .into_values()
+        .map(|r| r["response"]["served"].clone())
+        .filter(|s| s["limit-renamed"] == true)
+        .collect();
+    assert_eq!(renamed.len(), 1, "it is learnt once");
+    assert_eq!(renamed[0]["attempts"], 1, "no model saw the refused form");
+}
+
+#[test]
+fn validating_looks_for_the_key_and_sends_nothing() {
+    let mock = Mock::start(|_| answer("x"));
+    let p = project(&mock, "");
+    let args = ["validate", "suites/mini", "--targets"];
+    let out = run(&p, &args);
+    assert_eq!(out.code, 0, "{out:?}");
+    assert!(out.stdout.contains("key in `MOCK_KEY`") && out.stdout.contains("nothing was sent"), "{}", out.stdout);
+    for (value, want) in
+        [(None, "`MOCK_KEY` is not set"), (Some(""), "`MOCK_KEY` is empty"), (Some("a\nb"), "cannot stand in a header")]
+    {
+        let variables: Vec<(&str, &str)> = value.map(|v| ("MOCK_KEY", v)).into_iter().collect();
+        for args in [&args[..], &GATE] {
+            let out = p.run_with(args, &variables);
+            assert_eq!(out.code, 2, "{out:?}");
+            assert!(out.stderr.contains(want), "{}", out.stderr);
+        }
+    }
+    assert!(mock.asked().is_empty());
+    assert!(!p.path("r").exists(), "a run that cannot be asked leaves nothing");
+}
+
+#[test]
+fn a_server_that_is_not_there_stops_the_run() {
+    let gone = Mock::start(|_| answer("x"));
+    let p = project(&gone, "attempts = 1\n");
+    drop(gone);
+    // The listener's thread ends with the connection that woke it.
+    let out = run(&p, &GATE);
+    assert_eq!(out.code, 4, "{out:?}");
+    assert!(out.stderr.contains("attempt 1 of 1"), "{}", out.stderr);
+}
