@@ -138,6 +138,8 @@ pub fn duration(seconds: f64) -> String {
     }
     let whole = seconds.round() as u64;
     match seconds {
+        // A fast local model answers in a few of them.
+        s if s < 0.009_95 => format!("{:.1}{THIN}ms", s * 1000.0),
         s if s < 0.9995 => format!("{:.0}{THIN}ms", s * 1000.0),
         s if s < 99.95 => format!("{s:.1}{THIN}s"),
         _ if whole < 3600 => format!("{}{THIN}min {:02}{THIN}s", whole / 60, whole % 60),
@@ -264,6 +266,7 @@ mod tests {
     fn wall_times_and_counts_are_grouped_and_short() {
         assert_eq!(count(1_234_567), "1\u{202f}234\u{202f}567");
         assert_eq!(count(12), "12");
+        assert_eq!(duration(0.0031), "3.1\u{202f}ms");
         assert_eq!(duration(0.0421), "42\u{202f}ms");
         assert_eq!(duration(12.44), "12.4\u{202f}s");
         assert_eq!(duration(185.2), "3\u{202f}min 05\u{202f}s");
