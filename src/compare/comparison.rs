@@ -170,6 +170,8 @@ pub struct Comparison {
     pub interval: Interval,
     /// One-sided p value for "the candidate is better", where the method has one.
     pub p_better: Option<f64>,
+    /// One-sided p value for "the candidate is worse", where the method has one.
+    pub p_worse: Option<f64>,
     /// For binary metrics and events without repeats: the pairs that changed.
     pub flips: Option<Flips>,
     /// For bounded metrics: the cases that changed by half the scale or more.

@@ -6,8 +6,6 @@
 mod alone;
 mod comparison;
 mod letters;
-#[cfg(test)]
-mod many_tests;
 mod matrix;
 mod noise;
 mod paired;

@@ -31,11 +31,29 @@ struct Found {
     candidate_value: f64,
     change: f64,
     interval: Interval,
-    p_better: Option<f64>,
+    p: OneSided,
     flips: Option<Flips>,
     severe: Option<Severe>,
     tails: Vec<Tail>,
     method: Method,
+}
+
+/// One test from both sides, where the method has one.
+#[derive(Clone, Copy, Default)]
+struct OneSided {
+    better: Option<f64>,
+    worse: Option<f64>,
+}
+
+impl OneSided {
+    /// From the p values of "the change lies above 0" and "below 0".
+    fn new(direction: Direction, above: f64, below: f64) -> Self {
+        let (better, worse) = match direction {
+            Direction::Higher => (above, below),
+            Direction::Lower => (below, above),
+        };
+        Self { better: Some(better), worse: Some(worse) }
+    }
 }
 
 /// Compares a candidate with the baseline on one metric and slice, at one-sided level `alpha`.
@@ -80,7 +98,8 @@ pub fn compare(
         candidate_value: result.candidate_value,
         change: result.change,
         interval: result.interval,
-        p_better: result.p_better,
+        p_better: result.p.better,
+        p_worse: result.p.worse,
         flips: result.flips,
         severe: result.severe,
         imputed,
@@ -90,8 +109,8 @@ pub fn compare(
 }
 
 fn imputed_change(found: Found) -> ImputedChange {
-    let Found { change, interval, p_better, severe, .. } = found;
-    ImputedChange { change, interval, p_better, severe }
+    let Found { change, interval, p, severe, .. } = found;
+    ImputedChange { change, interval, p_better: p.better, severe }
 }
 
 /// The method that the metric's kind and the design ask for, applied to pairs of which there is at least one.
@@ -173,10 +192,7 @@ fn binary(found: &[Pair], groups: &[Vec<&Pair>], metric: &Metric, alpha: f64) ->
 fn independent(found: &[Pair], metric: &Metric, alpha: f64) -> Result<Found, NotComparable> {
     let counts = table(found);
     let mcnemar = stats::mcnemar(counts.gained, counts.lost);
-    let p = match metric.direction {
-        Direction::Higher => mcnemar.midp_greater,
-        Direction::Lower => mcnemar.midp_less,
-    };
+    let p = OneSided::new(metric.direction, mcnemar.midp_greater, mcnemar.midp_less);
     let method = Method::new(
         "Tango score interval",
         "binary pairs, one per independent case; p by mid-p McNemar",
@@ -188,7 +204,7 @@ fn independent(found: &[Pair], metric: &Metric, alpha: f64) -> Result<Found, Not
         candidate_value: mean(found.iter().map(|p| p.candidate)),
         change: counts.difference()?,
         interval: stats::tango_interval(&counts, level(alpha))?,
-        p_better: Some(p),
+        p,
         flips: Some(Flips { gained: counts.gained, lost: counts.lost }),
         severe: None,
         tails: Vec::new(),
@@ -205,10 +221,7 @@ fn clustered(
     alpha: f64,
 ) -> Result<Found, NotComparable> {
     let test = tango.test(0.0)?;
-    let p = match metric.direction {
-        Direction::Higher => test.p_above,
-        Direction::Lower => test.p_below,
-    };
+    let p = OneSided::new(metric.direction, test.p_above, test.p_below);
     let what =
         if repeats > 1 { format!("{repeats} completions of each case as pairs") } else { "binary pairs".to_owned() };
     let why = format!(
@@ -231,7 +244,7 @@ fn clustered(
         candidate_value: mean(found.iter().map(|p| p.candidate)),
         change: counts.difference()?,
         interval: tango.interval(level(alpha))?,
-        p_better: Some(p),
+        p,
         flips: (repeats == 1).then_some(Flips { gained: counts.gained, lost: counts.lost }),
         severe: None,
         tails: Vec::new(),
@@ -251,10 +264,8 @@ fn bounded(groups: &[Vec<&Pair>], metric: &Metric, alpha: f64) -> Result<Found, 
     let (base, cand) = (side(|p| p.baseline), side(|p| p.candidate));
     let d: Vec<f64> = cand.iter().zip(&base).map(|(c, b)| c - b).collect();
     let interval = stats::gaffke_interval(&d, -1.0, 1.0, level(alpha))?;
-    let p = match metric.direction {
-        Direction::Higher => stats::gaffke_p_above(&d, -1.0, 0.0)?,
-        Direction::Lower => stats::gaffke_p_below(&d, 1.0, 0.0)?,
-    };
+    let (above, below) = (stats::gaffke_p_above(&d, -1.0, 0.0)?, stats::gaffke_p_below(&d, 1.0, 0.0)?);
+    let p = OneSided::new(metric.direction, above, below);
     let assumptions = [
         "the clusters are independent of each other, and weigh equally",
         "values lie in [0, 1]; that the bound then holds for every distribution is proven for 0/1 data and conjectured else",
@@ -265,7 +276,7 @@ fn bounded(groups: &[Vec<&Pair>], metric: &Metric, alpha: f64) -> Result<Found, 
         candidate_value: mean(cand.iter().copied()),
         change: mean(d.iter().copied()),
         interval,
-        p_better: Some(p),
+        p,
         flips: None,
         severe: None,
         tails: Vec::new(),
@@ -285,7 +296,7 @@ fn duration(groups: &[Vec<&Pair>], alpha: f64) -> Result<Found, NotComparable> {
         candidate_value: geometric(&cand),
         change: found.ratio - 1.0,
         interval: relative(found.interval)?,
-        p_better: Some(found.log.p_less),
+        p: OneSided { better: Some(found.log.p_less), worse: Some(found.log.p_greater) },
         flips: None,
         severe: None,
         tails: Vec::new(),
@@ -318,9 +329,9 @@ fn count(groups: &[Vec<&Pair>], metric: &Metric, alpha: f64) -> Result<Found, No
         return Err(NotComparable { reason });
     }
     // Counts that differ by the same number everywhere have a ratio with an error and a difference without one.
-    let p = match metric.direction {
-        Direction::Lower => stats::ratio_below_p(&cand, &base, 1.0),
-        Direction::Higher => stats::ratio_below_p(&base, &cand, 1.0),
+    let p = match (stats::ratio_below_p(&base, &cand, 1.0), stats::ratio_below_p(&cand, &base, 1.0)) {
+        (Ok(above), Ok(below)) => OneSided::new(metric.direction, above, below),
+        _ => OneSided::default(),
     };
     let mut assumptions = vec![
         "the clusters are independent of each other",
@@ -336,7 +347,7 @@ fn count(groups: &[Vec<&Pair>], metric: &Metric, alpha: f64) -> Result<Found, No
         candidate_value: cand.iter().sum(),
         change: found.ratio - 1.0,
         interval: relative(interval)?,
-        p_better: p.ok(),
+        p,
         flips: None,
         severe: None,
         tails: Vec::new(),

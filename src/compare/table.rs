@@ -48,7 +48,7 @@ pub struct Row {
     pub comparison: Comparison,
     /// `p-better`, adjusted by Holm for the candidates compared on this metric and slice.
     pub p_better_holm: Option<f64>,
-    /// For slices: the p value of "the candidate is worse", adjusted by Benjamini-Hochberg for the candidate's slices and metrics.
+    /// For slices: `p-worse`, adjusted by Benjamini-Hochberg for the candidate's slices and metrics.
     pub q_worse: Option<f64>,
     /// Whether the slice belongs to the list of places to look at: at most a tenth of such a list is expected to be chance.
     pub look_here: bool,
@@ -157,7 +157,7 @@ pub fn compare_all(request: Request<'_>) -> (Vec<Row>, Vec<Gap>) {
                 }),
             }
         }
-        mark_slices(&mut rows[first..], request);
+        mark_slices(&mut rows[first..]);
     }
     adjust_for_candidates(&mut rows);
     (rows, gaps)
@@ -203,15 +203,13 @@ fn row(comparison: Comparison, request: Request<'_>) -> Row {
 }
 
 /// Fills in the false-discovery-rate list over one candidate's slices and metrics.
-fn mark_slices(rows: &mut [Row], request: Request<'_>) {
+fn mark_slices(rows: &mut [Row]) {
     let (mut tested, mut p_values) = (Vec::new(), Vec::new());
     for (i, Row { comparison: c, .. }) in rows.iter().enumerate() {
         if c.slice.is_all() || c.clusters < LOOK_HERE_CLUSTERS {
             continue;
         }
-        // "The candidate is worse" is "the baseline is better": the same test with the roles turned.
-        let turned = compare(request.samples, &c.metric, &c.slice, &c.candidate, &c.baseline, request.alpha);
-        if let Some(p) = turned.ok().and_then(|t| t.p_better) {
+        if let Some(p) = c.p_worse {
             tested.push(i);
             p_values.push(p);
         }

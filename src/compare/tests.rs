@@ -7,6 +7,7 @@ use crate::types::{
 };
 
 mod evidence;
+mod many;
 mod unscored;
 
 fn metric(kind: MetricKind) -> Metric {
@@ -185,4 +186,28 @@ fn a_failing_baseline_is_missing_evidence_and_a_failing_candidate_a_loss() {
     assert_eq!(by_baseline.flips, Some(Flips { gained: 0, lost: 0 }));
     let by_candidate = failed("cand");
     assert_eq!(by_candidate.flips, Some(Flips { gained: 0, lost: 1 }));
+}
+
+/// The list of slices to look at asks of the candidate what the comparison asks, and not of the baseline in its place.
+#[test]
+fn a_candidate_that_fails_on_a_slice_is_on_the_list() {
+    let mut samples = paired(&[(1.0, 1.0); 60], 1);
+    for s in samples.iter_mut().filter(|s| s.target == target("cand")).take(30) {
+        s.outcome = Outcome::Failed;
+        s.scores[0].value = Some(0.0);
+    }
+    let no_margins = std::collections::BTreeMap::new();
+    let (rows, gaps) = compare_all(Request {
+        samples: &samples,
+        metrics: &[metric(MetricKind::Binary)],
+        slices: &[SliceName::new("task").unwrap()],
+        baseline: &target("base"),
+        candidates: &[target("cand")],
+        alpha: 0.05,
+        margins: &no_margins,
+        seed: 1,
+    });
+    assert!(gaps.is_empty() && rows[0].look_here, "{rows:?}");
+    assert_eq!(rows[0].q_worse, rows[0].comparison.p_worse);
+    assert!(rows[0].comparison.p_worse.unwrap() < 1e-6);
 }

@@ -239,6 +239,7 @@ fn compared(
         change,
         interval: Interval::new(change - low, change + high, 0.9).unwrap(),
         p_better: Some(0.0004),
+        p_worse: Some(0.9996),
         severe: (metric.kind == MetricKind::Bounded).then(severe),
         imputed: None,
         tails: if metric.kind == MetricKind::Duration { tails() } else { Vec::new() },

@@ -1,7 +1,7 @@
 //! Many candidates: what the ranking says, and what choosing the best of them does to a claim.
 
-use super::select::{Parts, choose};
-use super::*;
+use crate::compare::select::{Parts, choose};
+use crate::compare::*;
 use crate::score::{Sample, Score};
 use crate::types::{
     CaseId, ClusterName, Direction, Metric, MetricKind, MetricName, Outcome, SliceName, SplitMix64, TargetName,
