@@ -31,24 +31,6 @@ fn data(page: &str) -> &str {
     &page[start..start + page[start..].find("</script>").unwrap()]
 }
 
-/// Writes every rendering of the sample into a folder, for a person to look at.
-#[test]
-fn samples_are_written_on_request() {
-    let Some(folder) = std::env::var_os("GOLDGATE_REPORT_OUT").map(std::path::PathBuf::from) else { return };
-    std::fs::create_dir_all(&folder).unwrap();
-    for (prefix, model) in [("", model(240)), ("hostile-", hostile_model())] {
-        for (kind, text) in renderings(&model) {
-            std::fs::write(folder.join(format!("{prefix}report.{kind}")), text).unwrap();
-        }
-        std::fs::write(folder.join(format!("{prefix}wide.terminal")), terminal(&model, 120, PLAIN)).unwrap();
-        std::fs::write(
-            folder.join(format!("{prefix}ascii.terminal")),
-            terminal(&model, 80, Style { colour: true, ascii: true }),
-        )
-        .unwrap();
-    }
-}
-
 #[test]
 fn the_same_model_gives_the_same_bytes() {
     assert_eq!(renderings(&model(60)), renderings(&model(60)));
