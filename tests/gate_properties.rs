@@ -122,8 +122,7 @@ proptest! {
         prop_assert_eq!(judged(&own, kind, &rule), judged(&shuffled, kind, &rule));
     }
 
-    /// As further cases of the same cluster. (Asked again as a repeat, a binary case goes over to another method, Gaffke's bound on case
-    /// means, whose interval at a handful of clusters can be the narrower one.)
+    /// As further cases of the same cluster.
     #[test]
     fn asking_every_question_again_in_its_cluster_is_no_new_evidence((kind, values) in data(&KINDS, 3..40), size in 1..5usize, copies in 2..4usize) {
         let own = paired(&values, size);
@@ -191,7 +190,7 @@ proptest! {
     }
 
     /// Of independent cases: the clustered Tango interval is not monotone, since its 20th discordant cluster takes a floor away that
-    /// supposes correlation. And from ten cases on, so that the new one does not lift a suite over the least number of cases.
+    /// supposes correlation (docs/statistics.md, what is known to be weak). And from ten cases on, so that the new one does not lift a suite over the least number of cases.
     #[test]
     fn a_new_worst_case_never_helps((kind, values) in data(&SHARES, 60..120), margin in 0.05..0.5f64) {
         let own = paired(&values, 1);

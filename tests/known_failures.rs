@@ -257,6 +257,7 @@ fn the_best_of_ten_equals_is_not_better() {
             baseline: &target("base"),
             candidates: &names,
             seed: 1,
+            in_flight: 1,
             alpha: ALPHA,
             margins: &BTreeMap::new(),
         };

@@ -176,8 +176,8 @@ pub(super) fn row(lab: &Lab) -> Row {
         reference: "median 2.3 %, at most 6.4 %; cluster t up to 26 %",
         checks,
         naive,
-        note: "Families go through Tango's interval scaled by the design effect; repeats through Gaffke's bound on the cases' means, since \
-               a case's value is then a rate. The interval alone is counted: the gate's own rule claims nothing for this margin below 59 \
+        note: "Families, and the answers to one case asked again, go through Tango's interval scaled by the design effect. The floor of that \
+               effect supposes a correlation of 0.3, as these designs have: docs/statistics.md says what a stronger one does. The interval alone is counted: the gate's own rule claims nothing for this margin below 59 \
                families or cases. Of each other method the two worst designs are shown.",
     }
 }

@@ -49,6 +49,7 @@ impl Field {
             alpha: ALPHA,
             margins: &BTreeMap::new(),
             seed: 1,
+            in_flight: 1,
         };
         let better = |p: Option<f64>| p.is_some_and(|p| p <= ALPHA);
         let chosen = select_and_confirm(request, Choice { metric: &self.metric, confirm_share: 0.5 });
@@ -136,6 +137,7 @@ impl Slices {
             alpha: ALPHA,
             margins: &BTreeMap::new(),
             seed: 1,
+            in_flight: 1,
         });
         let share = |listed: &dyn Fn(&compare::Row) -> bool| {
             let found: Vec<usize> = rows.iter().enumerate().filter(|(_, r)| listed(r)).map(|(i, _)| i).collect();

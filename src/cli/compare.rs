@@ -23,11 +23,11 @@ pub struct Compare {
     /// repeated. NAME says whose scores a file holds
     #[arg(long, value_name = "[NAME=]FILE", requires = "baseline", value_parser = ScoresArg::parse)]
     scores: Vec<ScoresArg>,
-    /// The target of the scores to compare with
-    #[arg(long, value_name = "NAME", requires = "scores", value_parser = TargetName::new)]
+    /// The target to compare with [default: of a run, its baseline]
+    #[arg(long, value_name = "NAME", value_parser = TargetName::new)]
     baseline: Option<TargetName>,
-    /// A target of the scores to compare; may be repeated [default: every other target]
-    #[arg(long = "candidate", value_name = "NAME", requires = "scores", value_parser = TargetName::new)]
+    /// A target to compare; may be repeated [default: every other target]
+    #[arg(long = "candidate", value_name = "NAME", value_parser = TargetName::new)]
     candidates: Vec<TargetName>,
     /// The loss that would be borne, such as accuracy=0.05 (5 points) or seconds=0.1 (10 %); may be repeated
     #[arg(long = "margin", value_name = "METRIC=VALUE", value_parser = margin)]
@@ -82,6 +82,8 @@ struct Measured {
     slices: Vec<SliceName>,
     baseline: TargetName,
     candidates: Vec<TargetName>,
+    /// Questions that were in flight at once, as far as is known.
+    in_flight: usize,
 }
 
 impl Compare {
@@ -92,7 +94,7 @@ impl Compare {
     pub fn run(&self, terminal: &Terminal) -> Result<ExitCode, CliError> {
         let measured = match (&self.baseline, &self.run) {
             (Some(baseline), None) if !self.scores.is_empty() => self.of_scores(baseline)?,
-            (_, Some(run)) => Self::of_run(run)?,
+            (_, Some(run)) => self.of_run(run)?,
             _ => return Err(CliError::Usage("name a run, or --scores FILE with --baseline NAME".to_owned())),
         };
         let table = self.table(&measured)?;
@@ -105,17 +107,19 @@ impl Compare {
         Ok(ExitCode::Promote)
     }
 
-    fn of_run(path: &Path) -> Result<Measured, CliError> {
+    fn of_run(&self, path: &Path) -> Result<Measured, CliError> {
         let run = RunDir::new(path).open_sealed()?;
         let suite = pipeline::suite_of(&run)?;
-        let mut arms = run.manifest.arms.iter().map(|a| a.name.clone());
-        let baseline = arms.next().ok_or_else(|| CliError::Usage(format!("`{}` asked nobody", path.display())))?;
+        let targets: Vec<_> = run.manifest.arms.iter().map(|a| a.name.clone()).collect();
+        let first = targets.first().ok_or_else(|| CliError::Usage(format!("`{}` asked nobody", path.display())))?;
+        let baseline = self.baseline.as_ref().unwrap_or(first);
         Ok(Measured {
             samples: pipeline::score_all(&run, &suite)?,
             metrics: suite.metrics(),
             slices: suite.slices(),
-            baseline,
-            candidates: arms.collect(),
+            baseline: baseline.clone(),
+            candidates: self.candidates_of(&targets, baseline, &format!("`{}` has", path.display()))?,
+            in_flight: run.manifest.concurrency,
         })
     }
 
@@ -124,7 +128,17 @@ impl Compare {
         for note in notes {
             to_stderr(&format!("note: {note}"));
         }
-        let who_has = scores::who_has(&self.scores);
+        let candidates = self.candidates_of(&targets, baseline, &scores::who_has(&self.scores))?;
+        Ok(Measured { samples, metrics, slices, baseline: baseline.clone(), candidates, in_flight: 1 })
+    }
+
+    /// The candidates that were named, or every target but the baseline; `who_has` begins the sentence of a name that is none of them.
+    fn candidates_of(
+        &self,
+        targets: &[TargetName],
+        baseline: &TargetName,
+        who_has: &str,
+    ) -> Result<Vec<TargetName>, CliError> {
         let known = |name: &TargetName| {
             if targets.contains(name) {
                 return Ok(());
@@ -148,7 +162,7 @@ impl Compare {
                 return Err(CliError::Usage(format!("the candidate `{candidate}` is named twice")));
             }
         }
-        let candidates = if self.candidates.is_empty() {
+        let candidates: Vec<_> = if self.candidates.is_empty() {
             targets.iter().filter(|t| *t != baseline).cloned().collect()
         } else {
             self.candidates.clone()
@@ -157,7 +171,7 @@ impl Compare {
             let message = format!("{who_has} no target but `{baseline}`; a comparison needs the scores of two");
             return Err(CliError::Usage(message));
         }
-        Ok(Measured { samples, metrics, slices, baseline: baseline.clone(), candidates })
+        Ok(candidates)
     }
 
     fn table(&self, measured: &Measured) -> Result<ComparisonTable, CliError> {
@@ -172,6 +186,7 @@ impl Compare {
             alpha: self.alpha,
             margins: &margins,
             seed: self.seed,
+            in_flight: measured.in_flight,
         };
         let Some(name) = &self.select else { return Ok(compare::tabulate(request)) };
         let choice = Choice { metric: metric("--select", &measured.metrics, name)?, confirm_share: self.confirm_share };

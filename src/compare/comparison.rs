@@ -158,6 +158,8 @@ pub struct Comparison {
     pub pairs: usize,
     /// Independent units among the pairs.
     pub clusters: usize,
+    /// For binary pairs in clusters: how far from 0 the interval would reach if no pair had changed. No margin within it can be proven.
+    pub unchanged_reach: Option<f64>,
     /// Cases of the slice whose pair has no value on one side or both.
     pub unscored: Vec<CaseId>,
     /// The baseline's rate, mean, total or geometric mean.

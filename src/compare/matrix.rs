@@ -1,10 +1,11 @@
 //! The scores of many targets on the cases that all of them share, gathered in one pass over the samples.
 
 use super::comparison::Method;
+use super::proof::SCORED_PER_UNSCORED;
 use crate::score::Sample;
 use crate::stats::{self, ClusterCounts};
 use crate::types::{CaseId, ClusterName, Direction, Metric, MetricKind, TargetName};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 /// What is known of one target on one case.
@@ -42,9 +43,9 @@ enum Form {
 pub(super) struct Matrix {
     metric: Metric,
     form: Form,
-    /// The targets with any score, the baseline first.
+    /// The targets with a score on all but 2 % of the cases, the baseline first.
     pub targets: Vec<TargetName>,
-    /// The targets without any.
+    /// The others.
     pub unranked: Vec<TargetName>,
     /// Cases that some targets have a score for and others do not.
     pub left_out: Vec<CaseId>,
@@ -65,8 +66,12 @@ impl Matrix {
     pub(super) fn new(samples: &[Sample], metric: &Metric, baseline: &TargetName, candidates: &[TargetName]) -> Self {
         let names: Vec<&TargetName> = std::iter::once(baseline).chain(candidates).collect();
         let cases = gather(samples, metric, &names);
-        let ranked: Vec<usize> =
-            (0..names.len()).filter(|&t| cases.values().any(|cells| cells[t].is_known())).collect();
+        // As in a claim: whoever lacks more is not to win by absence.
+        let is_ranked = |t: &usize| {
+            let known = cases.values().filter(|cells| cells[*t].is_known()).count();
+            known > 0 && (cases.len() - known) * SCORED_PER_UNSCORED <= cases.len()
+        };
+        let ranked: Vec<usize> = (0..names.len()).filter(is_ranked).collect();
         let unranked = (0..names.len()).filter(|t| !ranked.contains(t)).map(|t| names[t].clone()).collect();
         let (common, left): (Vec<_>, Vec<_>) =
             cases.iter().partition(|(_, cells)| !ranked.is_empty() && ranked.iter().all(|&t| cells[t].is_known()));
@@ -263,7 +268,15 @@ fn gather<'a>(
             None => cells[t].missing = true,
         }
     }
-    cases.into_iter().filter(|(_, (measured, _))| *measured).map(|(case, (_, cells))| (case, cells)).collect()
+    let mut cases: BTreeMap<_, Vec<Cell>> =
+        cases.into_iter().filter(|(_, (measured, _))| *measured).map(|(case, (_, cells))| (case, cells)).collect();
+    for t in 0..names.len() {
+        let asked: BTreeSet<u32> = cases.values().flat_map(|cells| cells[t].values.keys().copied()).collect();
+        for cells in cases.values_mut() {
+            cells[t].missing |= cells[t].values.len() < asked.len();
+        }
+    }
+    cases
 }
 
 impl Form {

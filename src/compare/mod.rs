@@ -27,8 +27,8 @@ pub use comparison::{
 pub use noise::{CaseNoise, MetricNoise, case_noise, metric_noise};
 pub use paired::{NotComparable, compare};
 pub use proof::{
-    Answer, Held, NoWorse, Numbers, hold, hold_level, lies_within, loses_less, no_worse, seldom_severe, too_few,
-    too_small,
+    Answer, Held, NoWorse, Numbers, hold, hold_level, lies_within, loses_less, no_worse, seldom_severe, slowed,
+    too_few, too_small,
 };
 pub use rank::{Best, PairTest, Ranked, Ranking, rank};
 pub use scores::{ScoreFile, Scores};

@@ -32,6 +32,7 @@ struct Found {
     change: f64,
     interval: Interval,
     p: OneSided,
+    unchanged_reach: Option<f64>,
     flips: Option<Flips>,
     severe: Option<Severe>,
     tails: Vec<Tail>,
@@ -85,6 +86,7 @@ pub fn compare(
     } else {
         None
     };
+    let groups = pairs::by_cluster(&pairs.found, |p| &p.cluster);
     Ok(Comparison {
         metric: metric.clone(),
         slice: slice.clone(),
@@ -92,7 +94,8 @@ pub fn compare(
         candidate: candidate.clone(),
         estimand: result.estimand,
         pairs: pairs.found.len(),
-        clusters: pairs::by_cluster(&pairs.found, |p| &p.cluster).len(),
+        clusters: groups.len(),
+        unchanged_reach: result.unchanged_reach,
         unscored: pairs.missing.into_iter().map(|m| m.case).collect(),
         baseline_value: result.baseline_value,
         candidate_value: result.candidate_value,
@@ -180,7 +183,11 @@ fn binary(found: &[Pair], groups: &[Vec<&Pair>], metric: &Metric, alpha: f64) ->
         })
         .collect();
     match stats::tango_clustered(&clusters) {
-        Ok(tango) => clustered(found, &tango, if repeated { each } else { 1 }, metric, alpha),
+        Ok(tango) => {
+            let calm = |c: &ClusterCounts| ClusterCounts { gained: 0, lost: 0, ..*c };
+            let unchanged = stats::tango_clustered(&clusters.iter().map(calm).collect::<Vec<_>>())?;
+            clustered(found, [&tango, &unchanged], if repeated { each } else { 1 }, metric, alpha)
+        }
         Err(e) => {
             let why =
                 format!("no design effect, since {e}: Gaffke's bound on cluster means in place of Tango's interval");
@@ -205,6 +212,7 @@ fn independent(found: &[Pair], metric: &Metric, alpha: f64) -> Result<Found, Not
         change: counts.difference()?,
         interval: stats::tango_interval(&counts, level(alpha))?,
         p,
+        unchanged_reach: None,
         flips: Some(Flips { gained: counts.gained, lost: counts.lost }),
         severe: None,
         tails: Vec::new(),
@@ -212,10 +220,10 @@ fn independent(found: &[Pair], metric: &Metric, alpha: f64) -> Result<Found, Not
     })
 }
 
-/// Pairs in clusters; with `repeats` above 1, each completion is a pair within its case's cluster.
+/// Pairs in clusters, and the same with none changed; with `repeats` above 1, each completion is a pair within its case's cluster.
 fn clustered(
     found: &[Pair],
-    tango: &ClusteredTango,
+    [tango, unchanged]: [&ClusteredTango; 2],
     repeats: usize,
     metric: &Metric,
     alpha: f64,
@@ -230,7 +238,12 @@ fn clustered(
     );
     let assumptions = ["the clusters are independent of each other", "the score statistic follows t"];
     let mut method = Method::new("Tango score interval, scaled by the design effect", why, &assumptions);
-    if tango.floored {
+    if tango.discordant_clusters == 0 {
+        method.fallbacks.push(format!(
+            "no cluster holds a changed pair: the design effect is Kish's mean cluster size {:.2}, as if each changed as a whole",
+            tango.design_effect
+        ));
+    } else if tango.floored {
         method.fallbacks.push(format!(
             "few clusters hold a changed pair ({}): the design effect is raised to its floor {:.2}, as for a correlation of 0.3 within \
              clusters",
@@ -245,6 +258,7 @@ fn clustered(
         change: counts.difference()?,
         interval: tango.interval(level(alpha))?,
         p,
+        unchanged_reach: Some(unchanged.interval(level(alpha))?.upper()),
         flips: (repeats == 1).then_some(Flips { gained: counts.gained, lost: counts.lost }),
         severe: None,
         tails: Vec::new(),
@@ -274,9 +288,11 @@ fn bounded(groups: &[Vec<&Pair>], metric: &Metric, alpha: f64) -> Result<Found, 
         estimand: Estimand::MeanDifference,
         baseline_value: mean(base.iter().copied()),
         candidate_value: mean(cand.iter().copied()),
-        change: mean(d.iter().copied()),
+        // A mean of differences that cancel is 0 but for rounding.
+        change: Some(mean(d.iter().copied())).filter(|m| m.abs() > 1e-12).unwrap_or(0.0),
         interval,
         p,
+        unchanged_reach: None,
         flips: None,
         severe: None,
         tails: Vec::new(),
@@ -297,6 +313,7 @@ fn duration(groups: &[Vec<&Pair>], alpha: f64) -> Result<Found, NotComparable> {
         change: found.ratio - 1.0,
         interval: relative(found.interval)?,
         p: OneSided { better: Some(found.log.p_less), worse: Some(found.log.p_greater) },
+        unchanged_reach: None,
         flips: None,
         severe: None,
         tails: Vec::new(),
@@ -348,6 +365,7 @@ fn count(groups: &[Vec<&Pair>], metric: &Metric, alpha: f64) -> Result<Found, No
         change: found.ratio - 1.0,
         interval: relative(interval)?,
         p,
+        unchanged_reach: None,
         flips: None,
         severe: None,
         tails: Vec::new(),

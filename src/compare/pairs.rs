@@ -2,7 +2,7 @@
 
 use crate::score::Sample;
 use crate::types::{CaseId, ClusterName, Direction, Metric, MetricName, SliceName, TargetName};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Both values of one case, repeats averaged.
 #[derive(Clone, Debug)]
@@ -68,7 +68,8 @@ pub(super) fn mean(repeats: &Repeats) -> f64 {
 /// Values of one target by case and repeat; `None` for a case with a missing or unscored value.
 ///
 /// A case belongs here if any target has the metric on it: a score that is missing on one side only is missing evidence, not a case to
-/// leave out. With `only_answers`, a failed or filtered trial has no value either.
+/// leave out. So is a repeat that the target has of other cases and not of this one: averaging the others would drop what is missing. With
+/// `only_answers`, a failed or filtered trial has no value either.
 pub(super) fn values(
     samples: &[Sample],
     target: &TargetName,
@@ -81,6 +82,8 @@ pub(super) fn values(
         .filter(|s| s.score(metric).is_some())
         .map(|s| (s.case.clone(), (s.cluster.clone(), Some(Repeats::new()))))
         .collect();
+    let own = || relevant().filter(|s| s.target == *target && s.score(metric).is_some());
+    let asked: BTreeSet<u32> = own().map(|s| s.repeat).collect();
     for s in relevant().filter(|s| s.target == *target) {
         let Some((_, repeats)) = cases.get_mut(&s.case) else { continue };
         let missing = only_answers && !s.outcome.is_answer();
@@ -93,7 +96,7 @@ pub(super) fn values(
         }
     }
     for (_, repeats) in cases.values_mut() {
-        *repeats = repeats.take().filter(|r| !r.is_empty());
+        *repeats = repeats.take().filter(|r| !r.is_empty() && r.len() == asked.len());
     }
     cases
 }

@@ -3,14 +3,14 @@
 use super::{Comparison, Measurement, SEVERE, Severe};
 use crate::stats;
 use crate::types::number::Scale;
-use crate::types::{CaseId, Interval};
+use crate::types::{CaseId, Interval, Metric};
 use serde::Serialize;
 
 /// Fewer independent units than this support no claim (statistics.md, section 2.3).
 const MIN_CLUSTERS: usize = 10;
 
 /// With more than one unscored case in so many (2 %), nothing is shown (statistics.md, section 1).
-const SCORED_PER_UNSCORED: usize = 50;
+pub(super) const SCORED_PER_UNSCORED: usize = 50;
 
 /// Names of cases that a reason lists before the rest is counted.
 const NAMED: usize = 3;
@@ -128,6 +128,23 @@ fn certain(scored: Held, unscored: &[CaseId], valued: usize, made_up: Option<[An
         answer if answer != in_favour => turned("for"),
         _ => scored,
     }
+}
+
+/// The candidate is better: a no where it is worse.
+#[must_use]
+pub(super) fn is_better(numbers: Numbers<'_>) -> Held {
+    Held::plain(match (numbers.gain.lower() > 0.0, numbers.gain.upper() < 0.0) {
+        (true, _) => Answer::Yes,
+        (_, true) => Answer::No,
+        _ => Answer::Unproven,
+    })
+}
+
+/// Why times that were measured with several questions in flight support no claim, if they were: the targets slowed each other.
+#[must_use]
+pub fn slowed(metric: &Metric, in_flight: usize) -> Option<String> {
+    (metric.is_timing() && in_flight > 1)
+        .then(|| format!("{in_flight} questions were in flight at once and slowed each other; ask with `-j 1`"))
 }
 
 /// The candidate loses less than a margin (non-inferiority). The severe changes of a bounded metric must not by themselves be able to
@@ -261,14 +278,29 @@ pub fn too_few(clusters: usize) -> Option<String> {
     few.then(|| format!("{clusters} independent cases are too few: at least {MIN_CLUSTERS} are needed"))
 }
 
-/// Why the suite is too small for a margin, if it is: one in which even a flawless record does not exclude a loss beyond the margin
-/// supports no claim (statistics.md, section 2.4).
+/// Why the suite is too small for a margin, if it is (statistics.md, section 2.4): one in which even a flawless record does not exclude
+/// that a share `margin` of the cases is worse supports no claim.
+///
+/// Of a share, such cases lose the margin. Of a duration or a count they spend it if they are worse by a factor e, which a spread of next
+/// to nothing among the cases that were seen says nothing against. Where pairs share clusters, the record without any change must exclude
+/// the margin by the metric's own interval, too: the first loss that is seen takes the design effect down from a cluster's whole size, and
+/// must not make a proof.
 #[must_use]
 pub fn too_small(c: &Comparison, margin: f64, alpha: f64) -> Option<String> {
-    if !c.metric.is_share() {
-        return None;
+    let Ok(need) = stats::n_min(margin.min(1.0 - 1e-9), alpha) else {
+        return Some("no number of cases is enough for this margin".to_owned());
+    };
+    if (c.clusters as u64) < need {
+        return Some(format!(
+            "{} independent cases are too few for this margin: at least {need} are needed",
+            c.clusters
+        ));
     }
-    let need = stats::n_min(margin.min(1.0 - 1e-9), alpha).ok()?;
-    (c.clusters as u64 <= need.saturating_sub(1))
-        .then(|| format!("{} independent cases are too few for this margin: at least {need} are needed", c.clusters))
+    let reach = c.unchanged_reach.filter(|reach| *reach >= margin)?;
+    let scale = Scale::of_change(&c.metric);
+    Some(format!(
+        "{} clusters of such sizes are too few for this margin: even with no pair changed, a change of {} would not be excluded",
+        c.clusters,
+        scale.exact((reach * 1e4).ceil() / 1e4)
+    ))
 }

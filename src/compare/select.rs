@@ -30,9 +30,9 @@ pub struct Selection {
     pub seed: u64,
     /// The share of the clusters kept for the confirmation.
     pub confirm_share: f64,
-    /// Independent units of the select part, whatever was measured on them.
+    /// Independent units of the select part with the metric for every ranked target.
     pub select_clusters: usize,
-    /// Independent units of the confirm part, whatever was measured on them.
+    /// Independent units of the confirm part with the metric for winner and baseline.
     pub confirm_clusters: usize,
     /// The candidate with the best value on the select part, on the cases that every target has a score for.
     pub winner: TargetName,
@@ -146,8 +146,8 @@ pub(super) fn choose(request: Request<'_>, choice: Choice<'_>, parts: &Parts) ->
         metric: metric.name.clone(),
         seed: request.seed,
         confirm_share: choice.confirm_share,
-        select_clusters: clusters_of(&parts.select),
-        confirm_clusters: clusters_of(&parts.confirm),
+        select_clusters: clusters,
+        confirm_clusters: on_confirm.clusters,
         winner,
         of: candidates.len(),
         select_value: on_select.candidate_value,
@@ -169,8 +169,4 @@ fn enough(part: &str, metric: &Metric, clusters: usize) -> Result<(), NotCompara
         metric.name
     );
     Err(NotComparable { reason })
-}
-
-fn clusters_of(samples: &[Sample]) -> usize {
-    samples.iter().map(|s| &s.cluster).collect::<BTreeSet<_>>().len()
 }

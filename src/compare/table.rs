@@ -1,6 +1,6 @@
 //! Every comparison of a set of candidates with a baseline, with what several of them at once ask for.
 
-use super::proof::{self, NoWorse};
+use super::proof::{self, Answer, NoWorse};
 use super::rank::{Ranking, rank};
 use super::select::Selection;
 use super::{Comparison, NotComparable, compare};
@@ -37,6 +37,8 @@ pub struct Request<'a> {
     pub margins: &'a BTreeMap<MetricName, f64>,
     /// The seed of the resamples and of the split into a select and a confirm part.
     pub seed: u64,
+    /// Questions that were in flight at once when the times were taken; 1 where nothing is known of it.
+    pub in_flight: usize,
 }
 
 /// One comparison and what follows from its neighbours in the table.
@@ -48,6 +50,9 @@ pub struct Row {
     pub comparison: Comparison,
     /// `p-better`, adjusted by Holm for the candidates compared on this metric and slice.
     pub p_better_holm: Option<f64>,
+    /// Whether the candidate is better (`no`: worse): the interval excludes no change, for several candidates Holm's p value agrees, and
+    /// neither unscored cases nor too few of them could turn it.
+    pub better: Answer,
     /// For slices: `p-worse`, adjusted by Benjamini-Hochberg for the candidate's slices and metrics.
     pub q_worse: Option<f64>,
     /// Whether the slice belongs to the list of places to look at: at most a tenth of such a list is expected to be chance.
@@ -159,7 +164,7 @@ pub fn compare_all(request: Request<'_>) -> (Vec<Row>, Vec<Gap>) {
         }
         mark_slices(&mut rows[first..]);
     }
-    adjust_for_candidates(&mut rows);
+    adjust_for_candidates(&mut rows, alpha);
     (rows, gaps)
 }
 
@@ -198,8 +203,13 @@ fn of_pair(samples: &[Sample], witnesses: &BTreeSet<usize>, one: &TargetName, ot
 
 fn row(comparison: Comparison, request: Request<'_>) -> Row {
     let margin = request.margins.get(&comparison.metric.name);
-    let no_worse = margin.map(|m| proof::no_worse(&comparison, *m, request.alpha));
-    Row { comparison, p_better_holm: None, q_worse: None, look_here: false, no_worse }
+    let slowed = proof::slowed(&comparison.metric, request.in_flight);
+    let no_worse = margin.map(|&margin| match &slowed {
+        Some(why) => NoWorse { margin, answer: Answer::Unproven, why: Some(why.clone()) },
+        None => proof::no_worse(&comparison, margin, request.alpha),
+    });
+    let better = if slowed.is_some() { Answer::Unproven } else { proof::hold(&comparison, proof::is_better).answer };
+    Row { comparison, p_better_holm: None, better, q_worse: None, look_here: false, no_worse }
 }
 
 /// Fills in the false-discovery-rate list over one candidate's slices and metrics.
@@ -222,8 +232,8 @@ fn mark_slices(rows: &mut [Row]) {
     }
 }
 
-/// Fills in Holm's adjustment over the candidates of each metric and slice.
-fn adjust_for_candidates(rows: &mut [Row]) {
+/// Fills in Holm's adjustment over the candidates of each metric and slice, and takes back what it does not bear out.
+fn adjust_for_candidates(rows: &mut [Row], alpha: f64) {
     let mut families: BTreeMap<(MetricName, SliceName), Vec<(usize, f64)>> = BTreeMap::new();
     for (i, Row { comparison: c, .. }) in rows.iter().enumerate() {
         if let Some(p) = c.p_better {
@@ -235,6 +245,10 @@ fn adjust_for_candidates(rows: &mut [Row]) {
         let Ok(adjusted) = stats::holm(&p_values) else { continue };
         for ((i, _), p) in family.into_iter().zip(adjusted) {
             rows[i].p_better_holm = Some(p);
+            // The best of many looks better than it is, and a binary metric's interval and test are two methods: both must say so.
+            if rows[i].better == Answer::Yes && p > alpha {
+                rows[i].better = Answer::Unproven;
+            }
         }
     }
 }

@@ -111,26 +111,28 @@ pub(super) fn find(
     baseline: &TargetName,
     candidate: &TargetName,
 ) -> Finding {
-    let finding = |status, sentence, evidence, more_cases| Finding {
+    let finding = |judged: Judged, sentence, evidence| Finding {
         criterion: criterion.clone(),
-        status,
+        status: judged.status,
         sentence,
         evidence,
-        more_cases,
+        but: judged.but,
+        more_cases: judged.more,
     };
     let Some(metric) = asked.metrics.iter().find(|m| m.name == criterion.metric) else {
         let sentence = format!("No scorer of the suite yields `{}`.", criterion.metric);
-        return finding(Status::Unproven, sentence, Evidence::Nothing, None);
+        return finding(Judged { status: Status::Unproven, but: None, more: None }, sentence, Evidence::Nothing);
     };
     let nothing = |e: NotComparable| {
         let sentence = format!("`{}` cannot be judged: {e}.", criterion.metric);
-        finding(Status::Unproven, sentence, Evidence::Nothing, None)
+        finding(Judged { status: Status::Unproven, but: None, more: None }, sentence, Evidence::Nothing)
     };
     if criterion.rule.is_paired() {
         match compare::compare(asked.samples, metric, &criterion.slice, baseline, candidate, alpha) {
             Ok(c) => {
                 let judged = timed_alone(metric, asked, judge_pair(criterion, &c, alpha));
-                finding(judged.status, sentence::of_pair(criterion, &c, &judged), Evidence::Comparison(c), judged.more)
+                let sentence = sentence::of_pair(criterion, &c, &judged);
+                finding(judged, sentence, Evidence::Comparison(c))
             }
             Err(e) => nothing(e),
         }
@@ -138,12 +140,8 @@ pub(super) fn find(
         match compare::measure(asked.samples, metric, &criterion.slice, candidate, alpha) {
             Ok(m) => {
                 let judged = timed_alone(metric, asked, judge_level(&criterion.rule, &m, alpha));
-                finding(
-                    judged.status,
-                    sentence::of_level(criterion, &m, &judged),
-                    Evidence::Measurement(m),
-                    judged.more,
-                )
+                let sentence = sentence::of_level(criterion, &m, &judged);
+                finding(judged, sentence, Evidence::Measurement(m))
             }
             Err(e) => nothing(e),
         }
@@ -152,11 +150,10 @@ pub(super) fn find(
 
 /// A time that was measured in a batch that the targets shared says nothing of either, whichever way it points.
 fn timed_alone(metric: &Metric, asked: Asked<'_>, judged: Judged) -> Judged {
-    if !metric.is_timing() || asked.concurrency <= 1 {
-        return judged;
+    match compare::slowed(metric, asked.concurrency) {
+        Some(why) => Judged { status: Status::Unproven, but: Some(why), more: None },
+        None => judged,
     }
-    let why = format!("{} questions were in flight at once and slowed each other; ask with `-j 1`", asked.concurrency);
-    Judged { status: Status::Unproven, but: Some(why), more: None }
 }
 
 /// Holds a comparison against a criterion that compares.

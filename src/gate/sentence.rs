@@ -78,6 +78,7 @@ pub(super) fn of_verdict(decision: Decision, obstacles: &[String], findings: &[F
     let required = || findings.iter().filter(|f| f.criterion.required);
     let of = |status| -> Vec<&Finding> { required().filter(|f| f.status == status).collect() };
     match decision {
+        Decision::Promote if required().count() == 1 => "The one required criterion is met.".to_owned(),
         Decision::Promote => format!("All {} required criteria are met.", required().count()),
         _ if !obstacles.is_empty() => format!("The run cannot be judged: {}.", obstacles.join("; ")),
         Decision::Reject => because(&of(Status::Violated), "violated"),
@@ -89,8 +90,9 @@ pub(super) fn of_verdict(decision: Decision, obstacles: &[String], findings: &[F
 fn because(findings: &[&Finding], word: &str) -> String {
     let names: Vec<_> = findings.iter().map(|f| f.criterion.id.as_str()).collect();
     let verb = if names.len() == 1 { "is" } else { "are" };
-    let remedy = |f: &Finding| match f.more_cases {
-        Some(n) if f.status == Status::Unproven => format!(" (about {n} more independent cases would decide it)"),
+    let remedy = |f: &Finding| match (&f.but, f.more_cases) {
+        (Some(why), _) if f.status == Status::Unproven => format!(" (not proven: {why})"),
+        (_, Some(n)) if f.status == Status::Unproven => format!(" (about {n} more independent cases would decide it)"),
         _ => String::new(),
     };
     let clauses: Vec<_> = findings.iter().take(3).map(|f| clause(f) + &remedy(f)).collect();

@@ -53,6 +53,8 @@ pub struct Finding {
     pub sentence: String,
     /// The numbers behind it.
     pub evidence: Evidence,
+    /// Why a claim that the numbers alone seem to support is not made, as a fragment.
+    pub but: Option<String>,
     /// For an unproven criterion that more cases could decide: about how many more independent cases.
     pub more_cases: Option<usize>,
 }

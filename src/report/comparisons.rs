@@ -8,6 +8,9 @@ use crate::types::number::{self, Scale};
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
 use std::collections::BTreeMap;
 
+/// What a margin's answers do not allow for.
+pub(super) const EACH_BY_ITSELF: &str =
+    "yes = of each candidate by itself: of many, some yes may be chance; --select answers for one that was chosen";
 /// The longest name of a metric, in characters, that is not broken at its dots.
 const LONG_NAME: usize = 16;
 /// The longest part of such a name that keeps to one line, whatever the columns beside it are cut to.
@@ -31,7 +34,7 @@ pub(super) fn of_candidate(all: &ComparisonTable, name: &TargetName, part: &str,
     let level = number::confidence(1.0 - 2.0 * all.alpha);
     let mut text = format!("{name} against {}{part}, {level} intervals", all.baseline);
     if !rows.is_empty() {
-        text.push_str(&format!("\n{}", rows_of(all, &rows, width).trim_fmt()));
+        text.push_str(&format!("\n{}", rows_of(&rows, width).trim_fmt()));
     }
     let notes = notes(all, &rows, name);
     if !notes.is_empty() {
@@ -44,7 +47,7 @@ pub(super) fn of_candidate(all: &ComparisonTable, name: &TargetName, part: &str,
     text
 }
 
-fn rows_of(all: &ComparisonTable, rows: &[&Row], width: u16) -> Table {
+fn rows_of(rows: &[&Row], width: u16) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
     let with_slices = rows.iter().any(|r| !r.comparison.slice.is_all());
@@ -59,7 +62,7 @@ fn rows_of(all: &ComparisonTable, rows: &[&Row], width: u16) -> Table {
         let c = &row.comparison;
         let mut cells = vec![in_parts(c.metric.name.as_str())];
         cells.extend(with_slices.then(|| c.slice.to_string()));
-        cells.extend([levels(c), change_with_interval(row), c.clusters.to_string(), word(all, row).to_owned()]);
+        cells.extend([levels(c), change_with_interval(row), c.clusters.to_string(), word(row).to_owned()]);
         if with_margin {
             cells.push(row.no_worse.as_ref().map_or("", |claim| answer(claim.answer)).to_owned());
         }
@@ -81,15 +84,12 @@ fn in_parts(name: &str) -> String {
     if name.len() <= LONG_NAME { name.to_owned() } else { name.replace('.', "\n.") }
 }
 
-pub(super) fn word(all: &ComparisonTable, row: &Row) -> &'static str {
-    let gain = row.comparison.gain_interval();
-    // The best of many looks better than it is, and a binary metric's interval and test are two methods: both must say so.
-    let holds = row.p_better_holm.is_none_or(|p| p <= all.alpha);
-    match (gain.lower() > 0.0, gain.upper() < 0.0) {
+pub(super) fn word(row: &Row) -> &'static str {
+    match row.better {
         _ if row.look_here => "look here",
-        (true, _) if holds => "better",
-        (_, true) => "worse",
-        _ => "",
+        Answer::Yes => "better",
+        Answer::No => "worse",
+        Answer::Unproven => "",
     }
 }
 
@@ -140,12 +140,16 @@ fn notes(all: &ComparisonTable, rows: &[&Row], name: &TargetName) -> Vec<String>
     }
     if !margins.is_empty() {
         notes.push(format!("no worse? = the loss is proven to be below the margin: {}", margins.join(", ")));
+        // Said where somebody might take the best yes of many.
+        if all.candidates.len() > 1 {
+            notes.push(EACH_BY_ITSELF.to_owned());
+        }
     }
     notes.extend(reasons.into_iter().map(|((word, why), rows)| format!("{word} for {}: {why}", rows.join(", "))));
     if rows.iter().any(|r| r.look_here) {
         notes.push("look here = worse, at a false discovery rate of 10 % over slices and metrics".to_owned());
     }
-    if all.candidates.len() > 1 && rows.iter().any(|r| r.p_better_holm.is_some() && word(all, r) == "better") {
+    if all.candidates.len() > 1 && rows.iter().any(|r| r.p_better_holm.is_some() && word(r) == "better") {
         notes
             .push(format!("better = for {} candidates at once (Holm), where there is a p value", all.candidates.len()));
     }

@@ -1,7 +1,7 @@
 //! Many candidates for a terminal: who was chosen and confirmed, and a ranking per metric.
 
 use super::beside::named;
-use super::comparisons::{answer, change_with_interval, of_candidate, word, wrapped};
+use super::comparisons::{EACH_BY_ITSELF, answer, change_with_interval, of_candidate, word, wrapped};
 use crate::compare::{Best, ComparisonTable, Ranked, Ranking, Row, Selection};
 use crate::types::number::{self, Scale};
 use crate::types::{Metric, MetricName, TargetName};
@@ -136,8 +136,7 @@ fn ranking(table: &ComparisonTable, r: &Ranking, instead: bool, width: u16) -> S
             cells.push(row.map_or_else(|| alone.to_owned(), |row| change_with_interval(row)));
             // One column for both, since a row of a long table should be one line.
             let claim = row.and_then(|row| row.no_worse.as_ref()).map(|claim| answer(claim.answer));
-            let said: Vec<_> =
-                claim.into_iter().chain(row.map(|row| word(table, row))).filter(|w| !w.is_empty()).collect();
+            let said: Vec<_> = claim.into_iter().chain(row.map(|row| word(row))).filter(|w| !w.is_empty()).collect();
             cells.push(said.join(", "));
         }
         cells.push(letters(&t.groups));
@@ -192,7 +191,8 @@ fn notes(r: &Ranking) -> Vec<String> {
         notes.push(format!("{cases} left out, since some target lacks a score: {}", named(&r.left_out)));
     }
     if !r.unranked.is_empty() {
-        notes.push(format!("without any score, and so without a rank: {}", names(&r.unranked)));
+        notes
+            .push(format!("without a rank, since more than 2 % of the cases lack their score: {}", names(&r.unranked)));
     }
     notes
 }
@@ -208,12 +208,12 @@ fn flattered(metric: &Metric, best: &Best) -> String {
         }
     };
     let flattery = if shown == shrunken {
-        format!("so {shown} may flatter it, though it leads so clearly that shrinking takes nothing off")
+        format!("so {shown} may flatter it, though making the choice again on resamples finds nothing to take off")
     } else {
         format!("so {shown} flatters it; shrunken, about {shrunken} (approximate)")
     };
     format!(
-        "{candidate} was chosen as the best of {of} by these very scores, {flattery}. --select {} chooses and compares on different cases.",
+        "{candidate} was chosen as the best of {of} candidates by these very scores, {flattery}. --select {} chooses and compares on different cases.",
         metric.name
     )
 }
@@ -248,6 +248,7 @@ fn notes_of_candidates(table: &ComparisonTable, r: &Ranking, rows: &BTreeMap<&Ta
     if let Some(margin) = margin {
         let margin = Scale::of_change(&r.metric).exact(margin);
         notes.push(format!("no worse? = the loss is proven to be below the margin: {margin}"));
+        notes.push(EACH_BY_ITSELF.to_owned());
     }
     notes.extend(reasons.into_iter().map(|((word, why), who)| format!("{word} for {}: {why}", names(&who))));
     if !lacking.is_empty() {
@@ -282,7 +283,7 @@ fn legend(table: &ComparisonTable, shown: &[&Ranking], hidden: &[&MetricName], i
             table.alpha
         ));
     }
-    if instead && table.comparisons.iter().any(|row| word(table, row) == "better") {
+    if instead && table.comparisons.iter().any(|row| word(row) == "better") {
         notes.push(format!(
             "better = for {} candidates at once (Holm), where there is a p value",
             table.candidates.len()

@@ -233,6 +233,7 @@ fn compared(
         estimand,
         pairs,
         clusters: if pairs >= 100 { pairs / 4 } else { pairs },
+        unchanged_reach: None,
         unscored: Vec::new(),
         baseline_value: base,
         candidate_value: cand,
@@ -278,7 +279,7 @@ fn criterion(id: &str, metric: usize, slice: &str, rule: Rule, required: bool) -
 
 fn finding(criterion: Criterion, status: Status, sentence: &str, evidence: Evidence) -> Finding {
     let more_cases = (status == Status::Unproven && evidence != Evidence::Nothing).then_some(180);
-    Finding { criterion, status, sentence: sentence.to_owned(), evidence, more_cases }
+    Finding { criterion, status, sentence: sentence.to_owned(), evidence, but: None, more_cases }
 }
 
 fn tuned() -> Verdict {

@@ -35,6 +35,9 @@ impl Calibrate {
     /// When nothing to calibrate is named, or whatever stopped the calibration before its end.
     pub fn run(&self, config: Option<&Path>, terminal: &Terminal) -> Result<ExitCode, CliError> {
         match &self.suite {
+            Some(_) if self.simulate.is_touched() => {
+                Err(CliError::Usage("`--quick` and `--out` belong to `--simulate`, which takes no suite".to_owned()))
+            }
             Some(suite) => self.noise.run(suite, self.seed, self.json, config, terminal),
             None if self.simulate.is_asked() => self.simulate.run(self.seed, self.json, terminal),
             None => Err(CliError::Usage(

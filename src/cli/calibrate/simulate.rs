@@ -30,6 +30,11 @@ impl SimulateArgs {
         self.simulate
     }
 
+    /// Whether anything was written that only a simulation knows.
+    pub fn is_touched(&self) -> bool {
+        self.simulate || self.quick || self.out.is_some()
+    }
+
     /// Runs the command.
     ///
     /// # Errors

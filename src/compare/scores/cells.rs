@@ -134,6 +134,9 @@ impl<'a> Table<'a> {
         }
         match text.parse::<f64>() {
             Ok(v) if v.is_finite() => Some(Some(v)),
+            // As pandas writes it.
+            _ if text.eq_ignore_ascii_case("true") => Some(Some(1.0)),
+            _ if text.eq_ignore_ascii_case("false") => Some(Some(0.0)),
             _ => {
                 let message = format!("`{}` is no finite number", shown(text));
                 let help = "leave the field empty where there is no score; a wrong answer is a 0".to_owned();

@@ -246,6 +246,12 @@ impl Collector {
         let mut metrics = Vec::new();
         for (name, facts) in std::mem::take(&mut self.metrics) {
             if let Some(kind) = self.kind_of(&name, &facts) {
+                if facts.declared.is_none() && kind == MetricKind::Bounded {
+                    // A time below a second and a rate of errors look like a score.
+                    self.notes.push(format!(
+                        "nothing says of what kind `{name}` is: it is taken as a score from 0 to 1 of which more is better"
+                    ));
+                }
                 let direction = match kind {
                     MetricKind::Binary | MetricKind::Bounded => Direction::Higher,
                     MetricKind::Event | MetricKind::Duration | MetricKind::Count => Direction::Lower,
@@ -281,7 +287,7 @@ impl Collector {
         };
         let Some(kind) = facts.declared.map(|(kind, _)| kind).or_else(inferred) else {
             let known: Vec<_> = KINDS.iter().map(|(name, _)| *name).collect();
-            let help = format!("say in a column `kind` what it is: {}", known.join(", "));
+            let help = format!("say in a column `kind` what it is: {}; bring a score to 0 to 1", known.join(", "));
             match facts.values.iter().find(|(v, _)| !fits(MetricKind::Bounded)(*v)) {
                 Some((v, at)) => {
                     let message = format!("`{name}` has the value {v}, and nothing says of what kind it is");
@@ -298,7 +304,7 @@ impl Collector {
                 MetricKind::Event => ("event", "0 or 1"),
                 MetricKind::Bounded => ("bounded", "a number from 0 to 1"),
                 MetricKind::Duration => ("duration", "a number of seconds above 0"),
-                MetricKind::Count => ("count", "a whole number from 0"),
+                MetricKind::Count => ("count", "a whole number from 0 to 9007199254740992"),
             };
             self.field_error(*at, VALUE, format!("{v} is no value of the {word} metric `{name}`: {wanted}"), None);
         }

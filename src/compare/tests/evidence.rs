@@ -36,12 +36,24 @@ fn repeats_of_a_binary_metric_are_pairs_within_their_case() {
 
 #[test]
 fn repeats_that_form_no_pairs_take_the_bound_of_scores_and_say_so() {
-    let one_sided = |i| repeated(i, &[1.0], if i == 7 { &[1.0, 0.0] } else { &[1.0] });
-    let uneven = |i| if i == 7 { repeated(i, &[1.0, 0.0], &[1.0, 1.0]) } else { repeated(i, &[1.0], &[1.0]) };
-    for samples in [(0..60).flat_map(one_sided).collect::<Vec<_>>(), (0..60).flat_map(uneven).collect()] {
-        let c = run(&samples, MetricKind::Binary).unwrap();
-        assert_eq!((c.method.name.as_str(), c.pairs, c.clusters), ("Gaffke bound", 60, 60));
-        assert!(c.method.fallbacks[0].contains("same repeats on both sides"), "{:?}", c.method);
+    let samples: Vec<_> = (0..60).flat_map(|i| repeated(i, &[1.0], &[1.0, f64::from(i != 7)])).collect();
+    let c = run(&samples, MetricKind::Binary).unwrap();
+    assert_eq!((c.method.name.as_str(), c.pairs, c.clusters), ("Gaffke bound", 60, 60));
+    assert!(c.method.fallbacks[0].contains("same repeats on both sides"), "{:?}", c.method);
+}
+
+/// Dropped errors, one level down: of the answers to a case, those that failed are left out of the file.
+#[test]
+fn a_repeat_that_is_missing_is_missing() {
+    for kind in [MetricKind::Binary, MetricKind::Bounded] {
+        let samples: Vec<_> =
+            (0..100).flat_map(|i| repeated(i, &[1.0; 4], if i % 2 == 0 { &[1.0; 4] } else { &[1.0; 2] })).collect();
+        let c = run(&samples, kind).unwrap();
+        assert_eq!((c.pairs, c.unscored.len()), (50, 50), "{kind:?}");
+        assert_eq!(answer(&c, 0.1), Answer::Unproven, "{kind:?}");
+        // So it is in a ranking: half of the cases lack a score.
+        let matrix = super::super::matrix::Matrix::new(&samples, &metric(kind), &target("base"), &[target("cand")]);
+        assert_eq!((matrix.targets, matrix.unranked), (vec![target("base")], vec![target("cand")]), "{kind:?}");
     }
 }
 

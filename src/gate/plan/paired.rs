@@ -61,7 +61,7 @@ impl<'a> Paired<'a> {
             return Some(0.0);
         }
         // The gate refuses a margin that even a flawless record of this size could not prove.
-        if let (true, Rule::NonInferior { margin } | Rule::Equivalent { margin }) = (self.metric.is_share(), rule)
+        if let Rule::NonInferior { margin } | Rule::Equivalent { margin } = rule
             && n < stats::n_min(margin.min(1.0 - 1e-9), self.alpha).ok()?
         {
             return Some(0.0);
