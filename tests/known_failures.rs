@@ -40,6 +40,13 @@ fn zero_variance_at_small_n_promotes_nothing() {
             assert_eq!(v.findings()[0].status, Status::Unproven, "{n} {kind:?}: {}", v.sentence());
             assert_ne!(v.decision(), Decision::Promote);
         }
+        // Nor do nine equal times or counts and one that is all but equal, whose spread is next to nothing.
+        for (kind, other) in [(MetricKind::Duration, 1.001), (MetricKind::Count, 1001.0)] {
+            let mut values = vec![(1000.0, 1000.0); n];
+            values[0].1 = if kind == MetricKind::Duration { 1000.0 * other } else { other };
+            let v = judged(&paired(&values, 1), kind, &non_inferior(0.05));
+            assert_eq!(v.findings()[0].status, Status::Unproven, "{n} {kind:?}: {}", v.sentence());
+        }
         // A gain in every case is no proof either while there are too few of them.
         let all_gained = judged(&paired(&vec![(0.0, 1.0); n], 1), MetricKind::Binary, "require = \"superior\"");
         assert_eq!(all_gained.decision() == Decision::Promote, n >= 10, "{n}");

@@ -111,6 +111,8 @@ fn mistakes_on_the_command_line_are_named() {
         (&["--target", "bas"], "has no target `bas`; did you mean `base`?"),
         (&["--target", "a b"], "is not a target name"),
         (&["-j", "0"], "write a number from 1 to 4096"),
+        (&["--quick"], "`--quick` and `--out` belong to `--simulate`"),
+        (&["--out", "page.md"], "`--quick` and `--out` belong to `--simulate`"),
     ] {
         let out = p.run(&[&["calibrate", "suites/mini", "--run-dir", "x"], args].concat());
         assert_eq!(out.code, 2, "{out:?}");

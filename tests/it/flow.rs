@@ -207,6 +207,16 @@ fn times_of_a_shared_batch_prove_nothing() {
     let out = p.run(&["gate", "suites/mini", "--run-dir", "r", "-j", "8"]);
     assert_eq!(out.code, 3, "{out:?}");
     assert!(p.read("r/verdict.json").contains("8 questions were in flight at once"), "{out:?}");
+    // The terminal says why, and the comparison without a policy says the same.
+    let said = out.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("(not proven: 8 questions were"), "{out:?}");
+    let out = p.run(&["compare", "r", "--margin", "latency=0.9"]);
+    let said = out.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("? for latency: 8 questions were in flight"), "{out:?}");
+    let turned = p.run(&["compare", "r", "--baseline", "cand"]);
+    assert!(turned.stdout.starts_with("base against cand"), "{turned:?}");
+    let unknown = p.run(&["compare", "r", "--baseline", "nobody"]);
+    assert!(unknown.code == 2 && unknown.stderr.contains("no target `nobody`"), "{unknown:?}");
 }
 
 #[test]

@@ -273,3 +273,26 @@ proptest! {
         }
     }
 }
+
+/// Where nothing has changed the design effect is the whole size of a cluster, and the first loss takes it down: that is no proof.
+#[test]
+fn the_first_loss_in_a_clustered_suite_makes_no_proof() {
+    let sizes = [1, 2, 4, 8, 16];
+    let suite = |lost: usize| {
+        let clusters = (0..65).flat_map(|g| (0..sizes[g % 5]).map(move |i| (g, i)));
+        let each = clusters.enumerate().flat_map(|(case, (g, i))| {
+            let right = f64::from(i > 0 || g % 5 > 0 || g / 5 >= lost);
+            [sample(case, g, "base", Some(1.0)), sample(case, g, "cand", Some(right))]
+        });
+        run(&each.collect::<Vec<_>>(), MetricKind::Binary).unwrap()
+    };
+    for lost in 0..5 {
+        let c = suite(lost);
+        assert_eq!(c.clusters, 65);
+        assert!((c.unchanged_reach.unwrap() - 0.0722).abs() < 1e-3, "{:?}", c.unchanged_reach);
+        // The margin that the interval alone would allow from the first loss on.
+        assert_eq!(answer(&c, 0.05), Answer::Unproven, "{lost} lost: {:?}", c.interval);
+        assert_eq!(answer(&c, 0.08), Answer::Yes, "{lost} lost");
+    }
+    assert!(suite(1).interval.lower() > -0.05, "{:?}", suite(1).interval);
+}
