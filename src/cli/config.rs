@@ -64,6 +64,8 @@ pub(super) struct RawTarget {
     pub api_key_env: Option<Spanned<String>>,
     pub limit_field: Option<Spanned<String>>,
     pub seed: Option<Spanned<u64>>,
+    pub sampling: Option<Spanned<String>>,
+    pub reasoning_effort: Option<Spanned<String>>,
     pub timeout_seconds: Option<Spanned<u64>>,
     pub attempts: Option<Spanned<u64>>,
     pub longest_wait_seconds: Option<Spanned<u64>>,
@@ -166,13 +168,15 @@ mod tests {
             Provider::Local { .. } => panic!(),
         };
         let all = format!(
-            "{OPENAI}limit-field = \"max-completion-tokens\"\nseed = 7\ntimeout-seconds = 9\nattempts = 2\nlongest-wait-seconds = 3\n"
+            "{OPENAI}limit-field = \"max-completion-tokens\"\nseed = 7\ntimeout-seconds = 9\nattempts = 2\nlongest-wait-seconds = 3\n\
+             sampling = \"default\"\nreasoning-effort = \"minimal\"\n"
         );
         let s = spec(&all);
         assert_eq!((s.kind(), s.name(), s.key_env.as_deref(), s.seed), ("openai", "m", Some("K"), 7));
         assert_eq!(s.url().unwrap(), "https://h/v1/chat/completions");
         assert_eq!((s.patience.timeout.as_secs(), s.patience.attempts, s.patience.longest_wait.as_secs()), (9, 2, 3));
         assert_eq!(s.limit_field.unwrap().as_str(), "max_completion_tokens");
+        assert_eq!((s.sampling, s.effort.as_deref()), (crate::target::Sampling::Default, Some("minimal")));
         let s = spec(AZURE);
         assert_eq!((s.kind(), s.name()), ("azure-openai", "d"));
         let want = "https://r.openai.azure.com/openai/deployments/d/chat/completions?api-version=2024-10-21";
@@ -228,6 +232,8 @@ mod tests {
             (format!("{OPENAI}adapter = \"a\"\n"), "kind `openai` has no key `adapter`"),
             (format!("{OPENAI}attempts = 0\n"), "goldgate.toml:7:12: `attempts` goes from 1 to 20"),
             (format!("{OPENAI}timeout-seconds = 9999\n"), "`timeout-seconds` goes from 1 to 3600"),
+            (format!("{OPENAI}sampling = \"hot\"\n"), "goldgate.toml:7:12: `sampling` is `greedy` or `default`"),
+            (format!("{OPENAI}reasoning-effort = \"\"\n"), "goldgate.toml:7:20: `reasoning-effort` is a word"),
             (format!("{OPENAI}limit-field = \"max\"\n"), "`limit-field` is `max-tokens` or `max-completion-tokens`"),
             (azure("api-key-env = \"K\"\n", ""), "lacks `api-key-env`"),
             (azure("deployment = \"d\"\n", ""), "lacks `deployment`"),

@@ -3,7 +3,7 @@
 use super::CliError;
 use super::config::RawTarget;
 use crate::suite::diag::{Diagnostics, SourceFile};
-use crate::target::{AzureApi, LimitField, Patience, RemoteModel, RemoteSpec};
+use crate::target::{AzureApi, LimitField, Patience, RemoteModel, RemoteSpec, Sampling};
 use regex::Regex;
 use std::ops::{Range, RangeInclusive};
 use std::sync::LazyLock;
@@ -55,7 +55,16 @@ const LOCAL: &[&str] = &["model", "adapter"];
 const OPENAI: &[&str] = &["base-url", "model"];
 const AZURE: &[&str] = &["endpoint", "endpoint-env", "deployment", "api", "api-version"];
 /// The keys of every remote kind.
-const REMOTE: &[&str] = &["api-key-env", "limit-field", "seed", "timeout-seconds", "attempts", "longest-wait-seconds"];
+const REMOTE: &[&str] = &[
+    "api-key-env",
+    "limit-field",
+    "seed",
+    "sampling",
+    "reasoning-effort",
+    "timeout-seconds",
+    "attempts",
+    "longest-wait-seconds",
+];
 
 /// Checks the keys of one target by its kind; `name` is where the target's name stands.
 pub(super) fn check(
@@ -116,6 +125,8 @@ fn given(raw: &RawTarget) -> Vec<(&'static str, Range<usize>)> {
         at("api-key-env", &raw.api_key_env),
         at("limit-field", &raw.limit_field),
         at("seed", &raw.seed),
+        at("sampling", &raw.sampling),
+        at("reasoning-effort", &raw.reasoning_effort),
         at("timeout-seconds", &raw.timeout_seconds),
         at("attempts", &raw.attempts),
         at("longest-wait-seconds", &raw.longest_wait_seconds),
@@ -241,6 +252,29 @@ impl Checked<'_> {
         }
     }
 
+    fn sampling(&mut self) -> Sampling {
+        match self.raw.sampling.as_ref().map(|s| (s.get_ref().as_str(), s.span())) {
+            None | Some(("greedy", _)) => Sampling::Greedy,
+            Some(("default", _)) => Sampling::Default,
+            Some((_, span)) => {
+                let help =
+                    "`greedy` (temperature 0) where nothing is written; `default` for models that take no temperature";
+                self.refuse(span, "`sampling` is `greedy` or `default`", help);
+                Sampling::Greedy
+            }
+        }
+    }
+
+    /// Servers add words, so that any one is passed on.
+    fn effort(&mut self) -> Option<String> {
+        let value = self.raw.reasoning_effort.as_ref()?;
+        let text = value.get_ref();
+        if text.is_empty() || text.len() > 32 || !text.bytes().all(|b| b.is_ascii_lowercase()) {
+            self.refuse(value.span(), "`reasoning-effort` is a word", "one that the server knows, such as `low`");
+        }
+        Some(text.clone())
+    }
+
     /// What all remote kinds have; `address` is where the address stands, if it stands in the file.
     fn remote(
         &mut self,
@@ -277,7 +311,8 @@ impl Checked<'_> {
         };
         let key_env = self.variable(&raw.api_key_env);
         let seed = raw.seed.as_ref().map_or(1, |s| *s.get_ref());
-        let spec = RemoteSpec { model, key_env, limit_field, seed, patience };
+        let (sampling, effort) = (self.sampling(), self.effort());
+        let spec = RemoteSpec { model, key_env, limit_field, seed, sampling, effort, patience };
         if let Some(span) = address
             && let Err(e) = spec.url()
         {

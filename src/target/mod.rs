@@ -6,7 +6,7 @@ mod remote;
 #[cfg(test)]
 mod tests;
 
-pub use http::LimitField;
+pub use http::{LimitField, Sampling};
 pub use local::{LocalError, LocalModels, LocalSpec};
 pub use remote::{AzureApi, Patience, RemoteError, RemoteModel, RemoteModels, RemoteSpec};
 
@@ -14,7 +14,7 @@ use crate::types::{Digest, Failure, Response, Turn};
 use std::future::Future;
 use std::pin::Pin;
 
-/// One question: a prompt and how long the answer may be. Decoding is greedy.
+/// One question: a prompt and how long the answer may be. Decoding is greedy unless a remote target says otherwise.
 #[derive(Clone, Debug)]
 pub struct Question {
     /// The prompt.

@@ -99,8 +99,11 @@ pub enum Finish {
 pub struct Usage {
     /// Tokens of the rendered prompt.
     pub prompt: u64,
-    /// Tokens of the answer, the end token included.
+    /// Tokens of the answer, the end token and what the model thought before it included: all of it is made, waited for and paid for.
     pub completion: u64,
+    /// How many of `completion` the model thought and did not say; `None` where the server did not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<u64>,
 }
 
 /// Monotonic times of one question in microseconds, measured where the answer is made and never read from a cache.

@@ -201,7 +201,13 @@ fn read(input: &mut impl BufRead, asked: &Mutex<Vec<Asked>>) -> std::io::Result<
 }
 
 fn usage(text: &str, request: &Asked) -> Value {
-    json!({"prompt_tokens": request.words(), "completion_tokens": text.split_whitespace().count() + 1})
+    let mut usage = json!({"prompt_tokens": request.words(), "completion_tokens": text.split_whitespace().count() + 1});
+    // Who thinks is billed for it.
+    if request.body.get("reasoning_effort").is_some() {
+        usage["completion_tokens"] = json!(text.split_whitespace().count() + 1 + 40);
+        usage["completion_tokens_details"] = json!({"reasoning_tokens": 40});
+    }
+    usage
 }
 
 /// The frames of a stream as Azure sends them: filter, role, a piece per word, end, usage, done.

@@ -402,6 +402,31 @@ fn azure_is_spoken_to_in_both_styles_and_the_limit_s_name_is_learnt_once() {
 }
 
 #[test]
+fn a_reasoning_model_is_asked_as_it_is_served_and_what_it_thought_is_counted() {
+    let refusal =
+        r#"{"error":{"code":"unsupported_value","param":"temperature","message":"'temperature' does not support 0"}}"#;
+    let mock =
+        Mock::start(move |a| if a.body.get("temperature").is_some() { status(400, refusal) } else { answer("x") });
+    let p = project(&mock, "");
+    let out = run(&p, &GATE);
+    assert_eq!((out.code, mock.asked().len()), (4, 1), "greedy answers are not replaced by sampled ones: {out:?}");
+    assert!(out.stderr.contains("write `sampling = \"default\"` in its target"), "{}", out.stderr);
+
+    let more = "sampling = \"default\"\nreasoning-effort = \"low\"\nlimit-field = \"max-completion-tokens\"\n";
+    let p = project(&mock, more);
+    let out = run(&p, &["run", "suites/mini", "--run-dir", "r"]);
+    assert_eq!(out.code, 0, "{out:?}");
+    let body = mock.asked().last().unwrap().body.clone();
+    let keys: Vec<&str> = body.as_object().unwrap().keys().map(String::as_str).collect();
+    let want = ["max_completion_tokens", "messages", "model", "reasoning_effort", "seed", "stream", "stream_options"];
+    assert_eq!(keys, want);
+    for result in results(&p).into_values() {
+        let usage = &result["response"]["usage"];
+        assert_eq!((&usage["completion"], &usage["reasoning"]), (&42.into(), &40.into()), "{result}");
+    }
+}
+
+#[test]
 fn validating_looks_for_the_key_and_sends_nothing() {
     let mock = Mock::start(|_| answer("x"));
     let p = project(&mock, "");

@@ -62,6 +62,12 @@ struct FilterResult {
 struct RawUsage {
     prompt_tokens: Option<u64>,
     completion_tokens: Option<u64>,
+    completion_tokens_details: Option<UsageDetails>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+struct UsageDetails {
+    reasoning_tokens: Option<u64>,
 }
 
 /// What a push of bytes brought.
@@ -149,8 +155,11 @@ impl Answer {
         let named = |text: Option<String>| text.filter(|t| !t.is_empty());
         self.model = named(frame.model).or_else(|| self.model.take());
         self.fingerprint = named(frame.system_fingerprint).or_else(|| self.fingerprint.take());
-        if let Some(RawUsage { prompt_tokens: Some(prompt), completion_tokens: Some(completion) }) = frame.usage {
-            self.usage = Some(Usage { prompt, completion });
+        if let Some(u) = frame.usage
+            && let (Some(prompt), Some(completion)) = (u.prompt_tokens, u.completion_tokens)
+        {
+            let reasoning = u.completion_tokens_details.and_then(|d| d.reasoning_tokens);
+            self.usage = Some(Usage { prompt, completion, reasoning });
         }
         for result in frame.prompt_filter_results.into_iter().flatten() {
             self.unchecked |= is_down(result.content_filter_results.as_ref());

@@ -14,7 +14,7 @@ mod wait;
 pub(super) use chat::{Said, Stream, whole};
 pub(super) use error::{Class, Problem, of_reply};
 pub(super) use request::Ask;
-pub use request::LimitField;
+pub use request::{LimitField, Sampling};
 pub(super) use wait::back_off;
 
 /// The most bytes of one reply that are read: far above any answer, far below what would hurt.

@@ -44,7 +44,7 @@ fn said(text: &str, usage: Option<(u64, u64)>) -> Said {
     Said {
         text: text.to_owned(),
         finish: Finish::Stop,
-        usage: usage.map(|(prompt, completion)| Usage { prompt, completion }),
+        usage: usage.map(|(prompt, completion)| Usage { prompt, completion, reasoning: Some(0) }),
         model: Some(FINE_TUNED.to_owned()),
         fingerprint: Some("fp_4a1c9d27b0".to_owned()),
         unchecked: false,
@@ -125,7 +125,7 @@ fn frames_of_other_servers_are_read_too() {
         (
             "data: {\"choices\":[{\"delta\":{\"content\":\"hi\"}}],\"model\":\"m@main\",\"system_fingerprint\":\"\"}\n\n\
              data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":1}}\n\n",
-            Ok(("hi", Some(Usage { prompt: 3, completion: 1 }))),
+            Ok(("hi", Some(Usage { prompt: 3, completion: 1, reasoning: None }))),
         ),
         (
             "data: {\"choices\":[{\"delta\":{\"content\":[{\"type\":\"text\",\"text\":\"a\"},{\"text\":\"b\"}]},\"finish_reason\":\"stop\"}]}\n\n",
@@ -178,7 +178,10 @@ fn every_whole_reply_is_read() {
         if let Ok(said) = &mut want {
             said.text = value["choices"][0]["message"]["content"].as_str().unwrap().to_owned();
             let count = |k: &str| value["usage"][k].as_u64().unwrap();
-            said.usage = Some(Usage { prompt: count("prompt_tokens"), completion: count("completion_tokens") });
+            let reasoning = value["usage"]["completion_tokens_details"]["reasoning_tokens"].as_u64();
+            assert!(name != "chat_ok_reasoning.json" || reasoning == Some(448));
+            said.usage =
+                Some(Usage { prompt: count("prompt_tokens"), completion: count("completion_tokens"), reasoning });
         }
         assert_eq!(got, want, "{name}");
     }
@@ -236,6 +239,9 @@ fn every_error_has_its_class_its_failure_and_its_wait() {
         (400, r#"{"error":{"code":"x","innererror":{"code":"ResponsibleAIPolicyViolation"}}}"#, Filtered),
         (400, r#"{"object":"error","message":"This model's maximum context length is 9 tokens","code":400}"#, TooLong),
         (400, r#"{"error":{"code":400,"message":"too big","type":"exceed_context_size_error"}}"#, TooLong),
+        (400, r#"{"error":{"code":"unsupported_value","param":"temperature"}}"#, Class::Temperature),
+        (400, r#"{"error":{"code":"unsupported_parameter","param":"temperature"}}"#, Class::Temperature),
+        (400, r#"{"error":{"code":"unsupported_parameter","param":"seed"}}"#, Rejected),
         (413, "", TooLong),
         (422, r#"{"detail":"Unexpected fields: seed"}"#, Rejected),
         (422, r#"{"detail":[{"msg":"field required","loc":["body"]}]}"#, Rejected),
@@ -265,7 +271,15 @@ fn a_request_says_what_is_set_and_nothing_else() {
         Turn { role: Role::System, text: "Be \"brief\".".to_owned() },
         Turn { role: Role::User, text: "Größe?".to_owned() },
     ];
-    let ask = Ask { model: Some("m"), turns: &turns, limit: 24, limit_field: LimitField::MaxTokens, seed: 7 };
+    let ask = Ask {
+        model: Some("m"),
+        turns: &turns,
+        limit: 24,
+        limit_field: LimitField::MaxTokens,
+        seed: 7,
+        sampling: Sampling::Greedy,
+        effort: None,
+    };
     let body = |ask: Ask<'_>| serde_json::from_slice::<Value>(&ask.body()).unwrap();
     let mut want = json!({
         "model": "m",
@@ -281,5 +295,10 @@ fn a_request_says_what_is_set_and_nothing_else() {
     object.remove("model");
     object.remove("max_tokens");
     object.insert("max_completion_tokens".to_owned(), json!(24));
-    assert_eq!(body(Ask { model: None, limit_field: LimitField::MaxCompletionTokens, ..ask }), want);
+    let ask = Ask { model: None, limit_field: LimitField::MaxCompletionTokens, ..ask };
+    assert_eq!(body(ask), want);
+    let object = want.as_object_mut().unwrap();
+    object.remove("temperature");
+    object.insert("reasoning_effort".to_owned(), json!("low"));
+    assert_eq!(body(Ask { sampling: Sampling::Default, effort: Some("low"), ..ask }), want);
 }

@@ -84,6 +84,8 @@ impl RemoteInner {
             limit: question.max_new_tokens,
             limit_field,
             seed: self.spec.seed,
+            sampling: self.spec.sampling,
+            effort: self.spec.effort.as_deref(),
         }
         .body();
         let request = self.client.post(self.url.clone()).headers(self.headers.clone()).body(body);

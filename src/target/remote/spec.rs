@@ -1,6 +1,6 @@
 //! Which endpoint is asked, and how: everything about a remote target that can be known without a socket.
 
-use super::super::http::LimitField;
+use super::super::http::{LimitField, Sampling};
 use crate::types::{Digest, DigestBuilder};
 use reqwest::Url;
 use std::net::IpAddr;
@@ -70,6 +70,10 @@ pub struct RemoteSpec {
     pub limit_field: Option<LimitField>,
     /// The seed of the server's sampler; at temperature 0 most servers ignore it.
     pub seed: u64,
+    /// How the server chooses among tokens.
+    pub sampling: Sampling,
+    /// How long a reasoning model thinks, in the server's word for it; it is passed on as it is.
+    pub effort: Option<String>,
     /// How patient the asking is; it does not change what is asked.
     pub patience: Patience,
 }
@@ -166,14 +170,21 @@ impl RemoteSpec {
     /// Digest of everything known that determines an answer: address, model, decoding. What stands behind the address is the server's
     /// secret; the model and fingerprint that it names are recorded with every answer.
     pub(super) fn digest(&self, url: &Url) -> Digest {
-        DigestBuilder::new("goldgate.remote/1")
+        let sampling: &[u8] = match self.sampling {
+            Sampling::Greedy => b"temperature 0",
+            Sampling::Default => b"temperature of the server",
+        };
+        let digest = DigestBuilder::new("goldgate.remote/1")
             .field(self.kind().as_bytes())
             .field(url.as_str().as_bytes())
             .field(self.name().as_bytes())
             .field(self.first_limit_field().as_str().as_bytes())
-            .field(b"temperature 0")
-            .field(&self.seed.to_le_bytes())
-            .finish()
+            .field(sampling)
+            .field(&self.seed.to_le_bytes());
+        match &self.effort {
+            Some(effort) => digest.field(effort.as_bytes()).finish(),
+            None => digest.finish(),
+        }
     }
 }
 

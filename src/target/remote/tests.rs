@@ -1,5 +1,6 @@
 //! Addresses, keys and digests of remote targets; what needs a socket is tested on the built program.
 
+use super::super::http::Sampling;
 use super::*;
 
 fn openai(base_url: &str, key_env: Option<&str>) -> RemoteSpec {
@@ -8,6 +9,8 @@ fn openai(base_url: &str, key_env: Option<&str>) -> RemoteSpec {
         key_env: key_env.map(str::to_owned),
         limit_field: None,
         seed: 1,
+        sampling: Sampling::Greedy,
+        effort: None,
         patience: Patience::default(),
     }
 }
@@ -92,6 +95,8 @@ fn a_digest_is_of_all_that_determines_an_answer_and_of_nothing_else() {
         openai("http://127.0.0.1:8001/v1", None),
         RemoteSpec { model: other("n"), ..base.clone() },
         RemoteSpec { seed: 2, ..base.clone() },
+        RemoteSpec { sampling: Sampling::Default, ..base.clone() },
+        RemoteSpec { effort: Some("low".to_owned()), ..base.clone() },
         RemoteSpec { limit_field: Some(LimitField::MaxCompletionTokens), ..base.clone() },
         azure("https://r", "m", v1(None)),
         azure("https://r", "m", dated()),
