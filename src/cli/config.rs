@@ -54,6 +54,8 @@ pub(super) struct RawTarget {
     pub prompt: Spanned<String>,
     pub model: Option<Spanned<String>>,
     pub adapter: Option<Spanned<String>>,
+    pub request: Option<Spanned<String>>,
+    pub response: Option<Spanned<RawResponse>>,
     pub base_url: Option<Spanned<String>>,
     pub endpoint: Option<Spanned<String>>,
     pub endpoint_env: Option<Spanned<String>>,
@@ -71,6 +73,16 @@ pub(super) struct RawTarget {
     pub longest_wait_seconds: Option<Spanned<u64>>,
     pub price: Option<RawPrice>,
     pub limits: Option<RawLimits>,
+}
+
+/// Where the reply of an endpoint with a form of its own holds what: JSON pointers.
+#[derive(Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct RawResponse {
+    pub text: String,
+    pub finish: Option<String>,
+    pub prompt_tokens: Option<String>,
+    pub completion_tokens: Option<String>,
 }
 
 impl Config {
@@ -183,6 +195,47 @@ mod tests {
         assert_eq!(s.url().unwrap(), want);
         let v1 = AZURE.replace("api = \"deployment\"\napi-version = \"2024-10-21\"\n", "");
         assert_eq!(spec(&v1).url().unwrap(), "https://r.openai.azure.com/openai/v1/chat/completions");
+    }
+
+    #[test]
+    fn an_endpoint_with_a_form_of_its_own_is_mapped_and_its_mapping_checked() {
+        let ml = |more: &str| {
+            format!(
+                "[target.base]\nkind = \"azure-ml\"\nendpoint = \"https://e.r.inference.ml.azure.com/score\"\n\
+                 deployment = \"green\"\napi-key-env = \"K\"\nprompt = \"p\"\n{more}"
+            )
+        };
+        let spec = |more: &str| match config(&ml(more)).targets.into_values().next().unwrap().provider {
+            Provider::Remote(r) => r.spec().unwrap(),
+            Provider::Local { .. } => panic!(),
+        };
+        let chat = spec("model = \"m\"\n");
+        assert_eq!((chat.kind(), chat.name()), ("azure-ml", "green"));
+        assert_eq!(chat.url().unwrap(), "https://e.r.inference.ml.azure.com/v1/chat/completions");
+        let form = "request = '{\"input\": {{ messages }}, \"n\": {{ max_new_tokens }}}'\n";
+        let own = spec(&format!("{form}response = {{ text = \"/output\" }}\n"));
+        assert_eq!(own.url().unwrap(), "https://e.r.inference.ml.azure.com/score");
+        for (more, want) in [
+            (form.to_owned(), "goldgate.toml:7:11: `request` and `response` belong together"),
+            ("response = { text = \"/o\" }\n".to_owned(), "`request` and `response` belong together"),
+            (format!("{form}response = {{ text = \"output\" }}\n"), "`output` is no JSON pointer"),
+            (format!("{form}response = {{ text = \"/o\", prompt-tokens = \"/p\" }}\n"), "write both or none"),
+            (format!("{form}response = {{ text = \"/o\" }}\nmodel = \"m\"\n"), "`model` belongs to chat completions"),
+            ("request = '{{ messages'\nresponse = { text = \"/o\" }\n".to_owned(), "does not render"),
+            ("request = '{\"i\": {{ answer }}}'\nresponse = { text = \"/o\" }\n".to_owned(), "does not render"),
+            ("request = '{\"i\": \"{{ prompt }}\"}'\nresponse = { text = \"/o\" }\n".to_owned(), "makes no JSON"),
+            ("request = '{\"i\": {{ prompt | safe }}}'\nresponse = { text = \"/o\" }\n".to_owned(), "does not render"),
+            (
+                "request = '{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}'\n\
+                 response = { text = \"/o\" }\n"
+                    .to_owned(),
+                "does not render",
+            ),
+            ("api = \"v1\"\n".to_owned(), "kind `azure-ml` has no key `api`"),
+        ] {
+            let got = errors(&ml(&more));
+            assert!(got.contains(want), "wanted {want}\ngot    {got}");
+        }
     }
 
     #[test]

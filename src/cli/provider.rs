@@ -3,7 +3,7 @@
 use super::CliError;
 use super::config::RawTarget;
 use crate::suite::diag::{Diagnostics, SourceFile};
-use crate::target::{AzureApi, LimitField, Patience, RemoteModel, RemoteSpec, Sampling};
+use crate::target::{AzureApi, LimitField, Mapping, Patience, Protocol, RemoteModel, RemoteSpec, Sampling};
 use regex::Regex;
 use std::ops::{Range, RangeInclusive};
 use std::sync::LazyLock;
@@ -38,7 +38,9 @@ impl Remote {
     /// When the environment does not say the address.
     pub fn spec(&self) -> Result<RemoteSpec, CliError> {
         let mut spec = self.spec.clone();
-        if let (Some(variable), RemoteModel::AzureOpenAi { endpoint, .. }) = (&self.endpoint_env, &mut spec.model) {
+        if let (Some(variable), RemoteModel::AzureOpenAi { endpoint, .. } | RemoteModel::AzureMl { endpoint, .. }) =
+            (&self.endpoint_env, &mut spec.model)
+        {
             *endpoint = std::env::var(variable).map_err(|_| {
                 CliError::Usage(format!(
                     "the environment variable `{variable}`, which is to hold an endpoint, is not set"
@@ -54,6 +56,7 @@ impl Remote {
 const LOCAL: &[&str] = &["model", "adapter"];
 const OPENAI: &[&str] = &["base-url", "model"];
 const AZURE: &[&str] = &["endpoint", "endpoint-env", "deployment", "api", "api-version"];
+const AZURE_ML: &[&str] = &["endpoint", "endpoint-env", "deployment", "model", "request", "response"];
 /// The keys of every remote kind.
 const REMOTE: &[&str] = &[
     "api-key-env",
@@ -85,8 +88,9 @@ pub(super) fn check(
         "local" => LOCAL.to_vec(),
         "openai" => [OPENAI, REMOTE].concat(),
         "azure-openai" => [AZURE, REMOTE].concat(),
+        "azure-ml" => [AZURE_ML, REMOTE].concat(),
         _ => {
-            let help = "the kinds are `local`, `openai` and `azure-openai`";
+            let help = "the kinds are `local`, `openai`, `azure-openai` and `azure-ml`";
             checked.refuse(raw.kind.span(), format!("unknown target kind `{kind}`"), help);
             return None;
         }
@@ -103,6 +107,7 @@ pub(super) fn check(
             Provider::Local { model, adapter: raw.adapter.as_ref().map(|a| a.get_ref().clone()) }
         }
         "openai" => checked.openai()?,
+        "azure-ml" => checked.azure_ml()?,
         _ => checked.azure()?,
     };
     checked.fine.then_some(provider)
@@ -116,6 +121,8 @@ fn given(raw: &RawTarget) -> Vec<(&'static str, Range<usize>)> {
     let all = [
         at("model", &raw.model),
         at("adapter", &raw.adapter),
+        at("request", &raw.request),
+        at("response", &raw.response),
         at("base-url", &raw.base_url),
         at("endpoint", &raw.endpoint),
         at("endpoint-env", &raw.endpoint_env),
@@ -192,10 +199,11 @@ impl Checked<'_> {
     fn openai(&mut self) -> Option<Provider> {
         let (base_url, model) = (self.need("base-url", &self.raw.base_url), self.need("model", &self.raw.model));
         let model = RemoteModel::OpenAi { base_url: base_url?, model: model? };
-        self.remote(model, self.raw.base_url.as_ref().map(Spanned::span), None)
+        self.remote(model, Protocol::Chat, self.raw.base_url.as_ref().map(Spanned::span), None)
     }
 
-    fn azure(&mut self) -> Option<Provider> {
+    /// What both Azure kinds need: address, the variable that may hold it, and deployment.
+    fn azure_names(&mut self) -> (String, Option<String>, Option<String>) {
         let raw = self.raw;
         let deployment = self.need("deployment", &raw.deployment);
         // Nothing else authenticates in this version.
@@ -206,13 +214,62 @@ impl Checked<'_> {
             (Some(_), Some(e)) => self.refuse(e.span(), "write one of `endpoint` and `endpoint-env`", "take one away"),
             _ => {}
         }
+        (raw.endpoint.as_ref().map(|e| e.get_ref().clone()).unwrap_or_default(), endpoint_env, deployment)
+    }
+
+    fn azure_ml(&mut self) -> Option<Provider> {
+        let raw = self.raw;
+        let (endpoint, endpoint_env, deployment) = self.azure_names();
+        let protocol = self.form();
+        if let (Protocol::Score(_), Some(model)) = (&protocol, &raw.model) {
+            self.refuse(model.span(), "`model` belongs to chat completions", "write it into `request`");
+        }
+        if !self.fine {
+            return None;
+        }
+        let model = raw.model.as_ref().map(|m| m.get_ref().clone());
+        let model = RemoteModel::AzureMl { endpoint, deployment: deployment?, model };
+        self.remote(model, protocol, raw.endpoint.as_ref().map(Spanned::span), endpoint_env)
+    }
+
+    /// The form of an Azure ML endpoint: its own where the file maps it, else chat completions.
+    fn form(&mut self) -> Protocol {
+        let (request, response) = match (&self.raw.request, &self.raw.response) {
+            (None, None) => return Protocol::Chat,
+            (Some(request), Some(response)) => (request, response),
+            (request, response) => {
+                let alone = request.as_ref().map(Spanned::span).or(response.as_ref().map(Spanned::span));
+                let help = "`request` makes the body, `response` says where the reply holds the answer; without both the \
+                            endpoint is asked for chat completions";
+                self.refuse(alone.unwrap_or_default(), "`request` and `response` belong together", help);
+                return Protocol::Chat;
+            }
+        };
+        let at = response.get_ref().clone();
+        let usage = at.prompt_tokens.zip(at.completion_tokens);
+        if usage.is_none()
+            && (response.get_ref().prompt_tokens.is_some() || response.get_ref().completion_tokens.is_some())
+        {
+            let help = "`prompt-tokens` and `completion-tokens`; without them the token metrics are unscored";
+            self.refuse(response.span(), "write both or none of the counts", help);
+        }
+        let mapping = Mapping { request: request.get_ref().clone(), text: at.text, usage, finish: at.finish };
+        if let Err(e) = mapping.check() {
+            let place = if e.contains("JSON pointer") { response.span() } else { request.span() };
+            self.refuse(place, e, "see docs/targets.md");
+        }
+        Protocol::Score(mapping)
+    }
+
+    fn azure(&mut self) -> Option<Provider> {
+        let raw = self.raw;
+        let (endpoint, endpoint_env, deployment) = self.azure_names();
         let api = self.api();
         if !self.fine {
             return None;
         }
-        let endpoint = raw.endpoint.as_ref().map(|e| e.get_ref().clone()).unwrap_or_default();
         let model = RemoteModel::AzureOpenAi { endpoint, deployment: deployment?, api: api? };
-        self.remote(model, raw.endpoint.as_ref().map(Spanned::span), endpoint_env)
+        self.remote(model, Protocol::Chat, raw.endpoint.as_ref().map(Spanned::span), endpoint_env)
     }
 
     fn api(&mut self) -> Option<AzureApi> {
@@ -279,6 +336,7 @@ impl Checked<'_> {
     fn remote(
         &mut self,
         model: RemoteModel,
+        protocol: Protocol,
         address: Option<Range<usize>>,
         endpoint_env: Option<String>,
     ) -> Option<Provider> {
@@ -312,7 +370,7 @@ impl Checked<'_> {
         let key_env = self.variable(&raw.api_key_env);
         let seed = raw.seed.as_ref().map_or(1, |s| *s.get_ref());
         let (sampling, effort) = (self.sampling(), self.effort());
-        let spec = RemoteSpec { model, key_env, limit_field, seed, sampling, effort, patience };
+        let spec = RemoteSpec { model, protocol, key_env, limit_field, seed, sampling, effort, patience };
         if let Some(span) = address
             && let Err(e) = spec.url()
         {

@@ -6,7 +6,7 @@ mod remote;
 #[cfg(test)]
 mod tests;
 
-pub use http::{LimitField, Sampling};
+pub use http::{LimitField, Mapping, Protocol, Sampling};
 pub use local::{LocalError, LocalModels, LocalSpec};
 pub use remote::{AzureApi, Patience, RemoteError, RemoteModel, RemoteModels, RemoteSpec};
 

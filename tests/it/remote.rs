@@ -401,6 +401,68 @@ fn azure_is_spoken_to_in_both_styles_and_the_limit_s_name_is_learnt_once() {
     assert_eq!(renamed[0]["attempts"], 1, "no model saw the refused form");
 }
 
+/// A project whose targets are two deployments of one Azure ML endpoint.
+fn ml_project(mock: &Mock, more: &str) -> Project {
+    let p = Project::new();
+    let target = |name: &str, deployment: &str, prompt: &str| {
+        format!(
+            "[target.{name}]\nkind = \"azure-ml\"\nendpoint-env = \"MOCK_ENDPOINT\"\ndeployment = \"{deployment}\"\n\
+             api-key-env = \"MOCK_KEY\"\nprompt = \"{prompt}\"\n{more}\n"
+        )
+    };
+    p.write("goldgate.toml", target("base", "blue", "long") + &target("cand", "green", "short"));
+    let out = p.run_with(&GATE, &[("MOCK_KEY", KEY), ("MOCK_ENDPOINT", &format!("{}/score", mock.url()))]);
+    assert_no_key(&p, &out);
+    p
+}
+
+#[test]
+fn an_azure_ml_endpoint_is_pinned_to_its_deployment_and_asked_in_its_own_form() {
+    let mock = Mock::start(|a| {
+        let by = a.headers["azureml-model-deployment"].clone();
+        let by = if a.question == FOX && by == "green" { "blue".to_owned() } else { by };
+        let headers = vec![("content-type", "application/json".into()), ("azureml-model-deployment", by)];
+        Reply::Status(200, headers, "{\"output\": [\"x\"], \"made\": 2, \"read\": 9}".to_owned())
+    });
+    let p = ml_project(
+        &mock,
+        "request = '{\"messages\": {{ messages }}, \"parameters\": {\"max_new_tokens\": {{ max_new_tokens }}}}'\n\
+         response = { text = \"/output/0\", prompt-tokens = \"/read\", completion-tokens = \"/made\" }\n",
+    );
+    let asked = mock.asked();
+    assert_eq!(asked.len(), 2 * CASES);
+    for a in &asked {
+        assert_eq!((a.path.as_str(), &a.headers["authorization"]), ("/score", &format!("Bearer {KEY}")));
+        assert_eq!(a.body["parameters"], serde_json::json!({"max_new_tokens": 24}));
+    }
+    let foxes = foxes(&p);
+    for ((case, target), result) in results(&p) {
+        if target == "cand" && foxes.contains(&case) {
+            assert_eq!(result["failure"]["kind"], "elsewhere", "the other deployment's answer: {result}");
+            assert_eq!(result["failure"]["message"], "the deployment `blue` answered for this one");
+        } else {
+            let r = &result["response"];
+            assert_eq!((&r["text"], &r["served"]["streamed"]), (&"x".into(), &false.into()), "{result}");
+            assert_eq!((&r["usage"]["prompt"], &r["usage"]["completion"]), (&9.into(), &2.into()));
+        }
+    }
+    let manifest: Value = serde_json::from_str(&p.read("r/run.json")).unwrap();
+    assert_eq!(manifest["targets"][1]["kind"], "azure-ml");
+}
+
+#[test]
+fn an_azure_ml_endpoint_without_a_mapping_speaks_chat_and_a_failed_container_is_asked_again() {
+    let failed = include_str!("../fixtures/azure/aml_err_424.json");
+    let mock = Mock::start(move |a| if a.nth == 0 && a.question == FOX { status(424, failed) } else { answer("x") });
+    let p = ml_project(&mock, "model = \"desk\"\n");
+    for a in mock.asked() {
+        assert_eq!((a.path.as_str(), &a.body["model"]), ("/v1/chat/completions", &"desk".into()));
+        assert!(matches!(a.headers["azureml-model-deployment"].as_str(), "blue" | "green"));
+    }
+    assert_eq!(results(&p).len(), 2 * CASES);
+    assert!(results(&p).values().all(|r| r["response"]["text"] == "x"));
+}
+
 #[test]
 fn a_reasoning_model_is_asked_as_it_is_served_and_what_it_thought_is_counted() {
     let refusal =

@@ -202,14 +202,9 @@ impl Answer {
 
     /// What was said; `None` if it had not ended.
     fn end(self) -> Option<Result<Said, Problem>> {
-        let finish = match self.reason.as_deref()? {
-            "stop" | "eos_token" | "stop_sequence" | "end_turn" => Finish::Stop,
-            "length" | "max_tokens" => Finish::Length,
-            "content_filter" => Finish::Filtered,
-            other => {
-                let message = format!("the answer ended for a reason that is not known: `{other}`");
-                return Some(Err(Problem::new(Class::Unreadable, message)));
-            }
+        let finish = match finish(self.reason.as_deref()?) {
+            Ok(finish) => finish,
+            Err(problem) => return Some(Err(problem)),
         };
         if self.calls_tool {
             return Some(Err(Problem::new(Class::Unreadable, "the model called a tool, and it was offered none")));
@@ -226,12 +221,26 @@ impl Answer {
     }
 }
 
+/// Why an answer ended, by the words of all the servers.
+pub(super) fn finish(reason: &str) -> Result<Finish, Problem> {
+    match reason {
+        "stop" | "eos_token" | "stop_sequence" | "end_turn" => Ok(Finish::Stop),
+        "length" | "max_tokens" => Ok(Finish::Length),
+        "content_filter" => Ok(Finish::Filtered),
+        other => {
+            let message = format!("the answer ended for a reason that is not known: `{other}`");
+            Err(Problem::new(Class::Unreadable, message))
+        }
+    }
+}
+
 /// Whether filter results say that the filter itself failed.
 fn is_down(results: Option<&Value>) -> bool {
     results.is_some_and(|r| r.get("error").is_some_and(|e| !e.is_null()))
 }
 
-fn unreadable(json: &[u8], e: &serde_json::Error) -> Problem {
+/// A reply that is no JSON of the expected form.
+pub(super) fn unreadable(json: &[u8], e: &serde_json::Error) -> Problem {
     let start = String::from_utf8_lossy(&json[..json.len().min(120)]).into_owned();
     // Bytes that are no text are shown as such: what they stood for is not ours to guess.
     let message = match std::str::from_utf8(json) {

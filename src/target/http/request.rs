@@ -4,9 +4,10 @@ use crate::types::Turn;
 use serde::Serialize;
 
 /// What a server calls the limit on the answer's tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LimitField {
     /// `max_tokens`: the older name, which most compatible servers know.
+    #[default]
     MaxTokens,
     /// `max_completion_tokens`: the newer name, the only one that reasoning models take.
     MaxCompletionTokens,
@@ -42,7 +43,7 @@ pub enum Sampling {
 }
 
 /// One question as a request.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(in crate::target) struct Ask<'a> {
     /// The model or deployment; `None` where the address names it.
     pub model: Option<&'a str>,

@@ -166,7 +166,9 @@ fn every_whole_reply_is_read() {
         ("chat_ok_tools.json", Err(Class::Unreadable)),
         ("err_200_error_body.json", Err(Class::Server)),
     ]);
-    let successes = manifest().into_iter().filter(|(name, (status, _))| *status == 200 && !name.ends_with(".sse"));
+    let successes = manifest()
+        .into_iter()
+        .filter(|(name, (status, _))| *status == 200 && !name.ends_with(".sse") && !name.starts_with("aml_"));
     let mut seen = 0;
     for (name, _) in successes {
         seen += 1;
@@ -205,6 +207,7 @@ fn every_error_has_its_class_its_failure_and_its_wait() {
     use Class::{Auth, Filtered, Late, LimitName, Missing, Rejected, Server, Throttled, TooLong};
     let ms = Duration::from_millis;
     let want = BTreeMap::from([
+        ("aml_err_424.json", (Server, FailureKind::ServerError, None, "HTTP 424 ModelError: Failed Dependency")),
         ("err_400_context_length.json", (TooLong, FailureKind::Refused, None, "131204 tokens")),
         ("err_400_unsupported_param.json", (LimitName, FailureKind::Unavailable, None, "max_completion_tokens")),
         ("err_401_key.json", (Auth, FailureKind::Unavailable, None, "HTTP 401: Access denied")),
@@ -232,7 +235,7 @@ fn every_error_has_its_class_its_failure_and_its_wait() {
         let (class, kind, wait, words) = want[name.as_str()];
         assert_eq!((problem.class, problem.class.kind(), problem.wait), (class, kind, wait), "{name}");
         assert!(problem.message.contains(words), "{name}: {}", problem.message);
-        assert_eq!(class.is_transient(), matches!(status, 408 | 429 | 500..), "{name}");
+        assert_eq!(class.is_transient(), matches!(status, 408 | 424 | 429 | 500..), "{name}");
     }
     for (status, body, class) in [
         (400, r#"{"error":{"code":"content_filter"}}"#, Filtered),
@@ -263,6 +266,57 @@ fn every_error_has_its_class_its_failure_and_its_wait() {
     );
     let page = of_reply(500, &HeaderMap::new(), "x".repeat(9_000).as_bytes(), now);
     assert!(page.message.len() < 1000, "a page is quoted by its start");
+}
+
+#[test]
+fn a_form_of_the_endpoint_s_own_is_written_and_read_by_its_mapping() {
+    let turns = [
+        Turn { role: Role::System, text: "Be \"brief\".".to_owned() },
+        Turn { role: Role::User, text: "\"}, \"x\": {{ 7 }}\n\\".to_owned() },
+    ];
+    let ask = Ask { turns: &turns, limit: 24, seed: 7, ..Ask::default() };
+    let mapping = Mapping {
+        request: "{\"input\": {{ messages }}, \"all\": {{ prompt }},\n \"p\": {\"n\": {{ max_new_tokens }}, \"s\": {{ seed }}}, \
+                  \"last\": {{ messages[-1].content }}}"
+            .to_owned(),
+        text: "/output".to_owned(),
+        usage: None,
+        finish: None,
+    };
+    mapping.check().unwrap();
+    let body: Value = serde_json::from_slice(&mapping.body(&ask).unwrap()).unwrap();
+    let want = json!({
+        "input": [{"role": "system", "content": turns[0].text}, {"role": "user", "content": turns[1].text}],
+        "all": format!("{}\n\n{}", turns[0].text, turns[1].text),
+        "p": {"n": 24, "s": 7},
+        "last": turns[1].text,
+    });
+    assert_eq!(body, want, "a question stays inside its string");
+
+    let said = mapping.read(&fixture("aml_score_ok.json"), 24).unwrap();
+    assert_eq!((said.text.as_str(), said.finish, said.usage), ("Refund", Finish::Stop, None));
+    let read = |m: &Mapping, body: &str| m.read(body.as_bytes(), 24).map(|s| (s.text, s.finish)).map_err(|p| p.class);
+    let text = |t: &str, f| Ok((t.to_owned(), f));
+    assert_eq!(read(&mapping, r#""{\"output\": \"a\"}""#), text("a", Finish::Stop), "JSON in a text");
+    for (body, class) in [
+        ("{}", Class::Unreadable),
+        ("[]", Class::Unreadable),
+        ("\"x\"", Class::Unreadable),
+        (r#"{"output": 7}"#, Class::Unreadable),
+        (r#"{"error": {"message": "no"}}"#, Class::Server),
+        ("", Class::Unreadable),
+    ] {
+        assert_eq!(read(&mapping, body), Err(class), "{body}");
+    }
+    assert_eq!(read(&Mapping { text: String::new(), ..mapping.clone() }, "\"a\""), text("a", Finish::Stop));
+    let counted = Mapping { usage: Some(("/u/0".to_owned(), "/u/1".to_owned())), ..mapping.clone() };
+    assert_eq!(read(&counted, r#"{"output": "a", "u": [9, 23]}"#), text("a", Finish::Stop));
+    assert_eq!(read(&counted, r#"{"output": "a", "u": [9, 24]}"#), text("a", Finish::Length));
+    let ended = Mapping { finish: Some("/why".to_owned()), ..counted };
+    assert_eq!(read(&ended, r#"{"output": "a", "why": "length"}"#), text("a", Finish::Length));
+    assert_eq!(read(&ended, r#"{"output": "a", "why": "stop", "u": [9, 24]}"#), text("a", Finish::Stop));
+    assert_eq!(read(&ended, r#"{"output": "a"}"#), Err(Class::Unreadable));
+    assert_eq!(read(&ended, r#"{"output": "a", "why": "boredom"}"#), Err(Class::Unreadable));
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! One question over one connection, as often as it takes.
 
 use super::super::Question;
-use super::super::http::{Ask, Class, LimitField, MAX_REPLY, Problem, Said, Stream, back_off, of_reply, whole};
-use super::RemoteInner;
+use super::super::http::{
+    Ask, Class, LimitField, MAX_REPLY, Problem, Protocol, Said, Stream, back_off, of_reply, whole,
+};
+use super::{DEPLOYMENT, RemoteInner, RemoteModel};
 use crate::types::{DigestBuilder, Failure, Response, Served, SplitMix64, Timing, Untrusted};
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use std::time::{Duration, Instant};
@@ -78,7 +80,7 @@ impl RemoteInner {
 
     /// One attempt.
     async fn exchange(&self, question: &Question, limit_field: LimitField) -> Result<Reply, (HeaderMap, Problem)> {
-        let body = Ask {
+        let ask = Ask {
             model: self.spec.body_model(),
             turns: &question.turns,
             limit: question.max_new_tokens,
@@ -86,8 +88,13 @@ impl RemoteInner {
             seed: self.spec.seed,
             sampling: self.spec.sampling,
             effort: self.spec.effort.as_deref(),
-        }
-        .body();
+        };
+        let body = match &self.spec.protocol {
+            Protocol::Chat => ask.body(),
+            Protocol::Score(mapping) => {
+                mapping.body(&ask).map_err(|e| (HeaderMap::new(), Problem::new(Class::Rejected, e)))?
+            }
+        };
         let request = self.client.post(self.url.clone()).headers(self.headers.clone()).body(body);
         let sent = Instant::now();
         let mut reply = request.send().await.map_err(|e| (HeaderMap::new(), trouble(e)))?;
@@ -105,11 +112,22 @@ impl RemoteInner {
                     format!("`{from}` was full, and another deployment answered"),
                 ));
             }
+            if let (RemoteModel::AzureMl { deployment, .. }, Some(by)) = (&self.spec.model, head.get(DEPLOYMENT))
+                && by.as_bytes() != deployment.as_bytes()
+            {
+                let by = String::from_utf8_lossy(by.as_bytes()).into_owned();
+                return Err(Problem::new(Class::Elsewhere, format!("the deployment `{by}` answered for this one")));
+            }
             let kind = head.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default().to_ascii_lowercase();
             if kind.starts_with("text/html") {
                 let body = read_whole(&mut reply).await?;
                 let start = String::from_utf8_lossy(&body[..body.len().min(120)]).into_owned();
                 return Err(Problem::new(Class::Rejected, format!("a web page in place of an answer: {start}")));
+            }
+            if let Protocol::Score(mapping) = &self.spec.protocol {
+                let said = mapping.read(&read_whole(&mut reply).await?, question.max_new_tokens)?;
+                let total = sent.elapsed();
+                return Ok((said, false, total, total));
             }
             if kind.starts_with("application/json") {
                 let said = whole(&read_whole(&mut reply).await?)?;
@@ -166,7 +184,11 @@ impl RemoteInner {
             let text: String = String::from_utf8_lossy(value.as_bytes()).chars().take(200).collect();
             Some(Untrusted::new(self.redact(text)))
         };
-        Served { request: text(&["apim-request-id", "x-request-id"]), region: text(&["x-ms-region"]), ..served }
+        Served {
+            request: text(&["apim-request-id", "x-request-id", "x-ms-request-id"]),
+            region: text(&["x-ms-region"]),
+            ..served
+        }
     }
 }
 

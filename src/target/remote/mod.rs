@@ -36,6 +36,9 @@ pub enum RemoteError {
     Client(String),
 }
 
+/// Pins a request to a deployment of an Azure ML endpoint, and says in the reply which one answered.
+const DEPLOYMENT: HeaderName = HeaderName::from_static("azureml-model-deployment");
+
 /// Prepares remote deployments.
 pub struct RemoteModels;
 
@@ -104,9 +107,17 @@ fn headers(spec: &RemoteSpec, key: Option<&Key>) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream, application/json"));
+    if let RemoteModel::AzureMl { deployment, .. } = &spec.model {
+        // Without it the endpoint's traffic rules choose who answers, and the run measures a mixture.
+        let value = HeaderValue::try_from(deployment)
+            .map_err(|_| format!("the deployment's name `{deployment}` cannot stand in a header"))?;
+        headers.insert(DEPLOYMENT, value);
+    }
     if let Some(key) = key {
         let (name, value) = match spec.model {
-            RemoteModel::OpenAi { .. } => (AUTHORIZATION, format!("Bearer {}", key.expose())),
+            RemoteModel::OpenAi { .. } | RemoteModel::AzureMl { .. } => {
+                (AUTHORIZATION, format!("Bearer {}", key.expose()))
+            }
             RemoteModel::AzureOpenAi { .. } => (HeaderName::from_static("api-key"), key.expose().to_owned()),
         };
         let mut value = HeaderValue::try_from(value).map_err(|_| "the key cannot stand in a header".to_owned())?;

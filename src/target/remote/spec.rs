@@ -1,6 +1,6 @@
 //! Which endpoint is asked, and how: everything about a remote target that can be known without a socket.
 
-use super::super::http::{LimitField, Sampling};
+use super::super::http::{LimitField, Protocol, Sampling};
 use crate::types::{Digest, DigestBuilder};
 use reqwest::Url;
 use std::net::IpAddr;
@@ -40,6 +40,15 @@ pub enum RemoteModel {
         /// How it is spoken to.
         api: AzureApi,
     },
+    /// A deployment of an Azure Machine Learning online endpoint.
+    AzureMl {
+        /// The endpoint's address: its scoring URI, or where `/v1/chat/completions` lies.
+        endpoint: String,
+        /// The deployment's name, which every request is pinned to whatever the endpoint's traffic rules.
+        deployment: String,
+        /// What the body of a chat completion calls the model, if the server behind the endpoint wants it called anything.
+        model: Option<String>,
+    },
 }
 
 /// How patient the asking is.
@@ -64,6 +73,8 @@ impl Default for Patience {
 pub struct RemoteSpec {
     /// The model.
     pub model: RemoteModel,
+    /// The form of questions and answers.
+    pub protocol: Protocol,
     /// The environment variable that holds the key.
     pub key_env: Option<String>,
     /// The name of the token limit that is tried first; `None` takes the usual one of the protocol.
@@ -85,6 +96,7 @@ impl RemoteSpec {
         match self.model {
             RemoteModel::OpenAi { .. } => "openai",
             RemoteModel::AzureOpenAi { .. } => "azure-openai",
+            RemoteModel::AzureMl { .. } => "azure-ml",
         }
     }
 
@@ -93,7 +105,7 @@ impl RemoteSpec {
     pub fn name(&self) -> &str {
         match &self.model {
             RemoteModel::OpenAi { model, .. } => model,
-            RemoteModel::AzureOpenAi { deployment, .. } => deployment,
+            RemoteModel::AzureOpenAi { deployment, .. } | RemoteModel::AzureMl { deployment, .. } => deployment,
         }
     }
 
@@ -116,6 +128,11 @@ impl RemoteSpec {
                 vec!["openai", "deployments", deployment.as_str(), "chat", "completions"],
                 Some(version.as_str()),
             ),
+            // The scoring URI is the endpoint's own; it is only completed where somebody wrote the host alone.
+            RemoteModel::AzureMl { endpoint, .. } if matches!(self.protocol, Protocol::Score(_)) => {
+                (endpoint, vec![], None)
+            }
+            RemoteModel::AzureMl { endpoint, .. } => (endpoint, vec!["v1", "chat", "completions"], None),
         };
         let mut url = Url::parse(base).map_err(|e| format!("`{base}` is no address: {e}"))?;
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
@@ -132,13 +149,21 @@ impl RemoteSpec {
             return Err(format!("a key would go to `{base}` unprotected; write `https://…`"));
         }
         let mut kept: Vec<String> = url.path().split('/').filter(|s| !s.is_empty()).map(str::to_owned).collect();
-        if matches!(self.model, RemoteModel::AzureOpenAi { .. }) {
+        let tails: &[&[&str]] = match (&self.model, &self.protocol) {
             // The portal shows the address with and without the path.
-            for tail in [&["openai", "v1"][..], &["openai"]] {
+            (RemoteModel::AzureOpenAi { .. }, _) => &[&["openai", "v1"], &["openai"]],
+            (RemoteModel::AzureMl { .. }, Protocol::Chat) => &[&["score"], &["v1", "chat", "completions"], &["v1"]],
+            _ => &[],
+        };
+        {
+            for tail in tails {
                 if kept.ends_with(&tail.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>()) {
                     kept.truncate(kept.len() - tail.len());
                 }
             }
+        }
+        if matches!(self.protocol, Protocol::Score(_)) && kept.is_empty() {
+            kept.push("score".to_owned());
         }
         url.set_path(&kept.join("/"));
         url.path_segments_mut()
@@ -155,6 +180,7 @@ impl RemoteSpec {
     pub(super) fn body_model(&self) -> Option<&str> {
         match &self.model {
             RemoteModel::AzureOpenAi { api: AzureApi::Deployment { .. }, .. } => None,
+            RemoteModel::AzureMl { model, .. } => model.as_deref(),
             _ => Some(self.name()),
         }
     }
@@ -181,10 +207,18 @@ impl RemoteSpec {
             .field(self.first_limit_field().as_str().as_bytes())
             .field(sampling)
             .field(&self.seed.to_le_bytes());
-        match &self.effort {
-            Some(effort) => digest.field(effort.as_bytes()).finish(),
-            None => digest.finish(),
+        // What a target may have beside: named, so that no two of them can be taken for each other.
+        let mut more: Vec<(&str, &str)> = Vec::new();
+        more.extend(self.effort.as_deref().map(|e| ("effort", e)));
+        if let RemoteModel::AzureMl { model: Some(model), .. } = &self.model {
+            more.push(("model", model));
         }
+        if let Protocol::Score(m) = &self.protocol {
+            more.extend([("request", m.request.as_str()), ("text", m.text.as_str())]);
+            more.extend(m.usage.iter().flat_map(|(p, c)| [("prompt-tokens", p.as_str()), ("completion-tokens", c)]));
+            more.extend(m.finish.as_deref().map(|f| ("finish", f)));
+        }
+        more.into_iter().fold(digest, |d, (name, value)| d.field(name.as_bytes()).field(value.as_bytes())).finish()
     }
 }
 

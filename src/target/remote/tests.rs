@@ -1,11 +1,12 @@
 //! Addresses, keys and digests of remote targets; what needs a socket is tested on the built program.
 
-use super::super::http::Sampling;
+use super::super::http::{Mapping, Protocol, Sampling};
 use super::*;
 
 fn openai(base_url: &str, key_env: Option<&str>) -> RemoteSpec {
     RemoteSpec {
         model: RemoteModel::OpenAi { base_url: base_url.to_owned(), model: "m".to_owned() },
+        protocol: Protocol::Chat,
         key_env: key_env.map(str::to_owned),
         limit_field: None,
         seed: 1,
@@ -18,6 +19,21 @@ fn openai(base_url: &str, key_env: Option<&str>) -> RemoteSpec {
 fn azure(endpoint: &str, deployment: &str, api: AzureApi) -> RemoteSpec {
     let (endpoint, deployment) = (endpoint.to_owned(), deployment.to_owned());
     RemoteSpec { model: RemoteModel::AzureOpenAi { endpoint, deployment, api }, ..openai("", Some("K")) }
+}
+
+fn ml(endpoint: &str, protocol: Protocol) -> RemoteSpec {
+    let (endpoint, deployment) = (endpoint.to_owned(), "green".to_owned());
+    let model = RemoteModel::AzureMl { endpoint, deployment, model: None };
+    RemoteSpec { model, protocol, ..openai("", Some("K")) }
+}
+
+fn score() -> Protocol {
+    Protocol::Score(Mapping {
+        request: "{\"input\": {{ prompt }}}".to_owned(),
+        text: "/output".to_owned(),
+        usage: None,
+        finish: None,
+    })
 }
 
 fn v1(version: Option<&str>) -> AzureApi {
@@ -51,6 +67,12 @@ fn every_way_to_write_an_address_leads_to_the_same_place() {
             azure("https://gateway.example/team/openai", "d", dated()),
             "https://gateway.example/team/openai/deployments/d/chat/completions?api-version=2024-10-21",
         ),
+        (ml("https://e.r.inference.ml.azure.com/score", score()), "https://e.r.inference.ml.azure.com/score"),
+        (ml("https://e.r.inference.ml.azure.com", score()), "https://e.r.inference.ml.azure.com/score"),
+        (ml("https://gateway/team/own/path/", score()), "https://gateway/team/own/path"),
+        (ml("https://e/score", Protocol::Chat), "https://e/v1/chat/completions"),
+        (ml("https://e/v1/", Protocol::Chat), "https://e/v1/chat/completions"),
+        (ml("https://e/v1/chat/completions", Protocol::Chat), "https://e/v1/chat/completions"),
     ] {
         assert_eq!(spec.url().unwrap(), want, "{spec:?}");
     }
@@ -101,6 +123,12 @@ fn a_digest_is_of_all_that_determines_an_answer_and_of_nothing_else() {
         azure("https://r", "m", v1(None)),
         azure("https://r", "m", dated()),
         azure("https://r", "n", dated()),
+        ml("https://r", Protocol::Chat),
+        ml("https://r", score()),
+        match score() {
+            Protocol::Score(m) => ml("https://r", Protocol::Score(Mapping { finish: Some("/why".to_owned()), ..m })),
+            other => panic!("{other:?}"),
+        },
     ];
     let mut all: Vec<Digest> = different.iter().map(digest).chain([digest(&base)]).collect();
     all.sort_unstable();
