@@ -66,6 +66,7 @@ pub(super) struct RawTarget {
     pub api_key_env: Option<Spanned<String>>,
     pub limit_field: Option<Spanned<String>>,
     pub seed: Option<Spanned<u64>>,
+    pub protocol: Option<Spanned<String>>,
     pub sampling: Option<Spanned<String>>,
     pub reasoning_effort: Option<Spanned<String>>,
     pub timeout_seconds: Option<Spanned<u64>>,
@@ -189,6 +190,8 @@ mod tests {
         assert_eq!((s.patience.timeout.as_secs(), s.patience.attempts, s.patience.longest_wait.as_secs()), (9, 2, 3));
         assert_eq!(s.limit_field.unwrap().as_str(), "max_completion_tokens");
         assert_eq!((s.sampling, s.effort.as_deref()), (crate::target::Sampling::Default, Some("minimal")));
+        let s = spec(&format!("{OPENAI}protocol = \"responses\"\n"));
+        assert_eq!(s.url().unwrap(), "https://h/v1/responses");
         let s = spec(AZURE);
         assert_eq!((s.kind(), s.name()), ("azure-openai", "d"));
         let want = "https://r.openai.azure.com/openai/deployments/d/chat/completions?api-version=2024-10-21";
@@ -285,6 +288,15 @@ mod tests {
             (format!("{OPENAI}adapter = \"a\"\n"), "kind `openai` has no key `adapter`"),
             (format!("{OPENAI}attempts = 0\n"), "goldgate.toml:7:12: `attempts` goes from 1 to 20"),
             (format!("{OPENAI}timeout-seconds = 9999\n"), "`timeout-seconds` goes from 1 to 3600"),
+            (format!("{OPENAI}protocol = \"grpc\"\n"), "`protocol` is `chat` or `responses`"),
+            (
+                format!("{OPENAI}protocol = \"responses\"\nlimit-field = \"max-tokens\"\n"),
+                "goldgate.toml:8:15: the Responses API has one name for the limit",
+            ),
+            (
+                format!("{OPENAI}protocol = \"responses\"\nseed = 3\n"),
+                "goldgate.toml:8:8: the Responses API has no seed",
+            ),
             (format!("{OPENAI}sampling = \"hot\"\n"), "goldgate.toml:7:12: `sampling` is `greedy` or `default`"),
             (format!("{OPENAI}reasoning-effort = \"\"\n"), "goldgate.toml:7:20: `reasoning-effort` is a word"),
             (format!("{OPENAI}limit-field = \"max\"\n"), "`limit-field` is `max-tokens` or `max-completion-tokens`"),

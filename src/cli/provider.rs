@@ -54,8 +54,8 @@ impl Remote {
 
 /// The keys of a kind, beside `kind` and `prompt`.
 const LOCAL: &[&str] = &["model", "adapter"];
-const OPENAI: &[&str] = &["base-url", "model"];
-const AZURE: &[&str] = &["endpoint", "endpoint-env", "deployment", "api", "api-version"];
+const OPENAI: &[&str] = &["base-url", "model", "protocol"];
+const AZURE: &[&str] = &["endpoint", "endpoint-env", "deployment", "api", "api-version", "protocol"];
 const AZURE_ML: &[&str] = &["endpoint", "endpoint-env", "deployment", "model", "request", "response"];
 /// The keys of every remote kind.
 const REMOTE: &[&str] = &[
@@ -132,6 +132,7 @@ fn given(raw: &RawTarget) -> Vec<(&'static str, Range<usize>)> {
         at("api-key-env", &raw.api_key_env),
         at("limit-field", &raw.limit_field),
         at("seed", &raw.seed),
+        at("protocol", &raw.protocol),
         at("sampling", &raw.sampling),
         at("reasoning-effort", &raw.reasoning_effort),
         at("timeout-seconds", &raw.timeout_seconds),
@@ -199,7 +200,8 @@ impl Checked<'_> {
     fn openai(&mut self) -> Option<Provider> {
         let (base_url, model) = (self.need("base-url", &self.raw.base_url), self.need("model", &self.raw.model));
         let model = RemoteModel::OpenAi { base_url: base_url?, model: model? };
-        self.remote(model, Protocol::Chat, self.raw.base_url.as_ref().map(Spanned::span), None)
+        let protocol = self.protocol();
+        self.remote(model, protocol, self.raw.base_url.as_ref().map(Spanned::span), None)
     }
 
     /// What both Azure kinds need: address, the variable that may hold it, and deployment.
@@ -269,7 +271,8 @@ impl Checked<'_> {
             return None;
         }
         let model = RemoteModel::AzureOpenAi { endpoint, deployment: deployment?, api: api? };
-        self.remote(model, Protocol::Chat, raw.endpoint.as_ref().map(Spanned::span), endpoint_env)
+        let protocol = self.protocol();
+        self.remote(model, protocol, raw.endpoint.as_ref().map(Spanned::span), endpoint_env)
     }
 
     fn api(&mut self) -> Option<AzureApi> {
@@ -305,6 +308,27 @@ impl Checked<'_> {
                 let span = self.raw.api.as_ref().map_or(0..0, Spanned::span);
                 self.refuse(span, "`api` is `v1` or `deployment`", "`v1` where nothing is written");
                 None
+            }
+        }
+    }
+
+    fn protocol(&mut self) -> Protocol {
+        let raw = self.raw;
+        match raw.protocol.as_ref().map(|p| (p.get_ref().as_str(), p.span())) {
+            None | Some(("chat", _)) => Protocol::Chat,
+            Some(("responses", _)) => {
+                if let Some(field) = &raw.limit_field {
+                    let help = "take it away: the limit is sent as `max_output_tokens`";
+                    self.refuse(field.span(), "the Responses API has one name for the limit", help);
+                }
+                if let Some(seed) = &raw.seed {
+                    self.refuse(seed.span(), "the Responses API has no seed", "take it away");
+                }
+                Protocol::Responses
+            }
+            Some((_, span)) => {
+                self.refuse(span, "`protocol` is `chat` or `responses`", "`chat` where nothing is written");
+                Protocol::Chat
             }
         }
     }

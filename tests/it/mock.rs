@@ -29,7 +29,7 @@ pub struct Asked {
 impl Asked {
     /// Words of all turns: what this server takes for tokens.
     pub fn words(&self) -> usize {
-        let turns = self.body["messages"].as_array().unwrap();
+        let turns = turns(&self.body);
         turns.iter().map(|t| t["content"].as_str().unwrap().split_whitespace().count()).sum()
     }
 }
@@ -191,13 +191,18 @@ fn read(input: &mut impl BufRead, asked: &Mutex<Vec<Asked>>) -> std::io::Result<
     let mut body = vec![0; headers["content-length"].parse().unwrap()];
     input.read_exact(&mut body)?;
     let body: Value = serde_json::from_slice(&body).unwrap();
-    let question = body["messages"].as_array().unwrap().last().unwrap()["content"].as_str().unwrap().to_owned();
+    let question = turns(&body).last().unwrap()["content"].as_str().unwrap().to_owned();
     let mut all = asked.lock().unwrap();
     let same = |a: &&Asked| a.question == question && a.path == path && a.body["model"] == body["model"];
     let nth = all.iter().filter(same).count();
     let request = Asked { path, headers, body, question, nth };
     all.push(request.clone());
     Ok(Some(request))
+}
+
+/// The turns of a question, in chat completions' words or in those of the Responses API.
+fn turns(body: &Value) -> &Vec<Value> {
+    body.get("messages").unwrap_or_else(|| &body["input"]).as_array().unwrap()
 }
 
 fn usage(text: &str, request: &Asked) -> Value {

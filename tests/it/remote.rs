@@ -464,6 +464,26 @@ fn an_azure_ml_endpoint_without_a_mapping_speaks_chat_and_a_failed_container_is_
 }
 
 #[test]
+fn the_responses_api_is_asked_and_its_stream_is_the_answer() {
+    let stream = include_str!("../fixtures/azure/responses_stream.sse");
+    let mock = Mock::start(move |_| {
+        Reply::Status(200, vec![("content-type", "text/event-stream; charset=utf-8".into())], stream.to_owned())
+    });
+    let p = project(&mock, "protocol = \"responses\"\n");
+    let out = run(&p, &["run", "suites/mini", "--run-dir", "r"]);
+    assert_eq!(out.code, 0, "{out:?}");
+    for a in mock.asked() {
+        assert_eq!((a.path.as_str(), &a.body["store"]), ("/v1/responses", &false.into()));
+    }
+    for result in results(&p).into_values() {
+        let r = &result["response"];
+        assert_eq!((&r["text"], &r["finish"]), (&"Refund".into(), &"stop".into()), "{result}");
+        assert_eq!((&r["usage"]["prompt"], &r["usage"]["completion"]), (&212.into(), &2.into()));
+        assert_eq!((&r["served"]["streamed"], &r["served"]["model"]), (&true.into(), &"gpt-4.1-mini-ft".into()));
+    }
+}
+
+#[test]
 fn a_reasoning_model_is_asked_as_it_is_served_and_what_it_thought_is_counted() {
     let refusal =
         r#"{"error":{"code":"unsupported_value","param":"temperature","message":"'temperature' does not support 0"}}"#;

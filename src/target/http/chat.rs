@@ -1,6 +1,8 @@
 //! Chat completions, whole or in pieces, to what the model said.
 
+use super::Protocol;
 use super::error::{self, Class, Problem};
+use super::responses;
 use super::sse::SseParser;
 use crate::types::{Finish, Usage};
 use serde::Deserialize;
@@ -84,10 +86,18 @@ pub(in crate::target) struct Step {
 pub(in crate::target) struct Stream {
     events: SseParser,
     answer: Answer,
+    /// The answer in the Responses API's form, where that is what is spoken; `answer` then stays empty.
+    responses: Option<responses::Answer>,
     done: bool,
 }
 
 impl Stream {
+    /// A stream that has not begun.
+    pub(in crate::target) fn new(protocol: &Protocol) -> Self {
+        let responses = (*protocol == Protocol::Responses).then(responses::Answer::default);
+        Self { responses, ..Self::default() }
+    }
+
     /// Takes the next bytes.
     ///
     /// # Errors
@@ -101,7 +111,14 @@ impl Stream {
             if self.done || data.is_empty() {
                 continue;
             }
-            let now = self.answer.take(data)?;
+            let now = match &mut self.responses {
+                Some(answer) => {
+                    let step = answer.take(data)?;
+                    self.done |= answer.is_done();
+                    step
+                }
+                None => self.answer.take(data)?,
+            };
             step.content |= now.content;
             step.finish |= now.finish;
         }
@@ -118,7 +135,11 @@ impl Stream {
     /// # Errors
     /// When the answer had not ended, or is no text.
     pub(in crate::target) fn end(self) -> Result<Said, Problem> {
-        self.answer.end().unwrap_or_else(|| Err(Problem::new(Class::Cut, "the stream ended before the answer did")))
+        let said = match self.responses {
+            Some(answer) => answer.end().map(Ok),
+            None => self.answer.end(),
+        };
+        said.unwrap_or_else(|| Err(Problem::new(Class::Cut, "the stream ended before the answer did")))
     }
 }
 
@@ -126,7 +147,10 @@ impl Stream {
 ///
 /// # Errors
 /// When it is an error, cannot be read, or holds no answer.
-pub(in crate::target) fn whole(body: &[u8]) -> Result<Said, Problem> {
+pub(in crate::target) fn whole(protocol: &Protocol, body: &[u8]) -> Result<Said, Problem> {
+    if *protocol == Protocol::Responses {
+        return responses::whole(body);
+    }
     let mut answer = Answer::default();
     answer.take(body)?;
     answer.end().unwrap_or_else(|| Err(Problem::new(Class::Unreadable, "the reply has no choice that ended")))

@@ -6,6 +6,7 @@
 mod chat;
 mod error;
 mod request;
+mod responses;
 mod score;
 mod sse;
 #[cfg(test)]
@@ -16,6 +17,7 @@ pub(super) use chat::{Said, Stream, whole};
 pub(super) use error::{Class, Problem, of_reply};
 pub(super) use request::Ask;
 pub use request::{LimitField, Sampling};
+pub(super) use responses::body as responses_body;
 pub use score::Mapping;
 
 pub(super) use wait::back_off;
@@ -29,6 +31,8 @@ pub enum Protocol {
     /// Chat completions.
     #[default]
     Chat,
+    /// The Responses API.
+    Responses,
     /// A form of the endpoint's own, as its project maps it.
     Score(Mapping),
 }

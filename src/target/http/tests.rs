@@ -33,7 +33,11 @@ fn manifest() -> BTreeMap<String, (u16, HeaderMap)> {
 }
 
 fn streamed(chunks: &[&[u8]]) -> Result<Said, Problem> {
-    let mut stream = Stream::default();
+    streamed_in(&Protocol::Chat, chunks)
+}
+
+fn streamed_in(protocol: &Protocol, chunks: &[&[u8]]) -> Result<Said, Problem> {
+    let mut stream = Stream::new(protocol);
     for chunk in chunks {
         stream.push(chunk)?;
     }
@@ -51,9 +55,15 @@ fn said(text: &str, usage: Option<(u64, u64)>) -> Said {
     }
 }
 
+/// What the fixtures of the Responses API say.
+fn responded() -> Said {
+    Said { model: Some("gpt-4.1-mini-ft".to_owned()), fingerprint: None, ..said("Refund", Some((212, 2))) }
+}
+
 /// What each stream says, or the class of its problem.
 fn streams() -> BTreeMap<&'static str, Result<Said, Class>> {
     BTreeMap::from([
+        ("responses_stream.sse", Ok(responded())),
         ("stream_ok.sse", Ok(said("Refund – Größe", Some((212, 5))))),
         ("stream_ok_bom.sse", Ok(said("Refund – Größe", Some((212, 5))))),
         ("stream_ok_crlf_keepalive.sse", Ok(said("Refund – Größe", Some((212, 5))))),
@@ -74,6 +84,8 @@ fn every_stream_is_read_alike_whole_byte_by_byte_and_cut_anywhere() {
     assert_eq!(files.iter().map(String::as_str).collect::<Vec<_>>(), want.keys().copied().collect::<Vec<_>>());
     for (file, want) in want {
         let bytes = fixture(file);
+        let protocol = if file.starts_with("responses_") { Protocol::Responses } else { Protocol::Chat };
+        let streamed = |chunks: &[&[u8]]| streamed_in(&protocol, chunks);
         let at_once = streamed(&[&bytes]);
         assert_eq!(at_once.clone().map_err(|p| p.class), want, "{file}");
         let single: Vec<&[u8]> = bytes.chunks(1).collect();
@@ -166,14 +178,14 @@ fn every_whole_reply_is_read() {
         ("chat_ok_tools.json", Err(Class::Unreadable)),
         ("err_200_error_body.json", Err(Class::Server)),
     ]);
-    let successes = manifest()
-        .into_iter()
-        .filter(|(name, (status, _))| *status == 200 && !name.ends_with(".sse") && !name.starts_with("aml_"));
+    let successes = manifest().into_iter().filter(|(name, (status, _))| {
+        *status == 200 && !name.ends_with(".sse") && !name.starts_with("aml_") && !name.starts_with("responses_")
+    });
     let mut seen = 0;
     for (name, _) in successes {
         seen += 1;
         let body = fixture(&name);
-        let got = whole(&body).map_err(|p| p.class);
+        let got = whole(&Protocol::Chat, &body).map_err(|p| p.class);
         // Texts and counts are the fixture's own, read a second way; what the contract says is in the table.
         let value: Value = serde_json::from_slice(&body).unwrap();
         let mut want = want[name.as_str()].clone();
@@ -198,7 +210,7 @@ fn every_whole_reply_is_read() {
         ("<html>sign in</html>", Class::Unreadable),
         ("{\"error\":{}}", Class::Server),
     ] {
-        assert_eq!(whole(body.as_bytes()).map_err(|p| p.class), Err(class), "{body}");
+        assert_eq!(whole(&Protocol::Chat, body.as_bytes()).map_err(|p| p.class), Err(class), "{body}");
     }
 }
 
@@ -266,6 +278,56 @@ fn every_error_has_its_class_its_failure_and_its_wait() {
     );
     let page = of_reply(500, &HeaderMap::new(), "x".repeat(9_000).as_bytes(), now);
     assert!(page.message.len() < 1000, "a page is quoted by its start");
+}
+
+#[test]
+fn the_responses_api_is_read_whole_and_in_pieces() {
+    let read = |body: &[u8]| whole(&Protocol::Responses, body).map_err(|p| p.class);
+    assert_eq!(read(&fixture("responses_ok.json")), Ok(responded()));
+    let cut = fixture("responses_incomplete.json");
+    assert_eq!(read(&cut), Ok(Said { finish: Finish::Filtered, ..responded() }));
+    let changed = |from: &str, to: &str| {
+        let text = String::from_utf8(cut.clone()).unwrap();
+        assert!(text.contains(from));
+        read(text.replace(from, to).as_bytes())
+    };
+    assert_eq!(changed("content_filter", "max_output_tokens").map(|s| s.finish), Ok(Finish::Length));
+    assert_eq!(changed("content_filter", "boredom"), Err(Class::Unreadable));
+    assert_eq!(changed("\"incomplete\"", "\"in_progress\""), Err(Class::Unreadable));
+    assert_eq!(changed("\"message\"", "\"function_call\""), Err(Class::Unreadable));
+    assert_eq!(changed("\"message\"", "\"reasoning\"").map(|s| s.text), Ok(String::new()));
+    assert_eq!(changed("\"output_text\"", "\"audio\""), Err(Class::Unreadable));
+    let unsaid = r#""type": "refusal", "refusal": "No.""#;
+    let refused = format!(r#"{{"status": "completed", "output": [{{"type": "message", "content": [{{{unsaid}}}]}}]}}"#);
+    assert_eq!(read(refused.as_bytes()).map(|s| (s.text, s.usage)), Ok(("No.".to_owned(), None)));
+    let failed = r#"{"status": "failed", "error": {"code": "server_error", "message": "no"}}"#;
+    assert_eq!(read(failed.as_bytes()), Err(Class::Server));
+    for body in ["", "null", "{}", "{\"status\": \"completed\", \"output\": 7}"] {
+        assert_eq!(read(body.as_bytes()), Err(Class::Unreadable), "{body}");
+    }
+
+    let bytes = String::from_utf8(fixture("responses_stream.sse")).unwrap();
+    let read = |text: &str| streamed_in(&Protocol::Responses, &[text.as_bytes()]).map(|s| s.text).map_err(|p| p.class);
+    let other = bytes.replace("\"delta\":\"fund\"", "\"delta\":\"ward\"");
+    assert_eq!(read(&other), Err(Class::Unreadable), "pieces and whole differ");
+    let end = bytes.find("event: response.completed").unwrap();
+    assert_eq!(read(&bytes[..end]), Err(Class::Cut));
+    let error = format!("{}event: error\ndata: {{\"type\":\"error\",\"message\":\"x\"}}\n\n", &bytes[..end]);
+    assert_eq!(read(&error), Err(Class::Server));
+    let mut stream = Stream::new(&Protocol::Responses);
+    let steps: Vec<Step> = bytes.split_inclusive("\n\n").map(|e| stream.push(e.as_bytes()).unwrap()).collect();
+    let step = |content, finish| Step { content, finish };
+    assert_eq!(steps[..4], [step(false, false), step(true, false), step(true, false), step(false, true)]);
+    assert!(stream.is_done(), "nothing says [DONE]");
+
+    let turns = [Turn { role: Role::User, text: "Größe?".to_owned() }];
+    let ask = Ask { model: Some("m"), turns: &turns, limit: 24, effort: Some("low"), ..Ask::default() };
+    let want = json!({"model": "m", "input": [{"role": "user", "content": "Größe?"}], "max_output_tokens": 24,
+        "temperature": 0, "reasoning": {"effort": "low"}, "stream": true, "store": false});
+    assert_eq!(serde_json::from_slice::<Value>(&responses_body(&ask)).unwrap(), want);
+    let plain = Ask { effort: None, sampling: Sampling::Default, ..ask };
+    let body: Value = serde_json::from_slice(&responses_body(&plain)).unwrap();
+    assert!(body.get("temperature").is_none() && body.get("reasoning").is_none(), "{body}");
 }
 
 #[test]

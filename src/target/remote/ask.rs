@@ -2,7 +2,7 @@
 
 use super::super::Question;
 use super::super::http::{
-    Ask, Class, LimitField, MAX_REPLY, Problem, Protocol, Said, Stream, back_off, of_reply, whole,
+    Ask, Class, LimitField, MAX_REPLY, Problem, Protocol, Said, Stream, back_off, of_reply, responses_body, whole,
 };
 use super::{DEPLOYMENT, RemoteInner, RemoteModel};
 use crate::types::{DigestBuilder, Failure, Response, Served, SplitMix64, Timing, Untrusted};
@@ -91,6 +91,7 @@ impl RemoteInner {
         };
         let body = match &self.spec.protocol {
             Protocol::Chat => ask.body(),
+            Protocol::Responses => responses_body(&ask),
             Protocol::Score(mapping) => {
                 mapping.body(&ask).map_err(|e| (HeaderMap::new(), Problem::new(Class::Rejected, e)))?
             }
@@ -130,11 +131,11 @@ impl RemoteInner {
                 return Ok((said, false, total, total));
             }
             if kind.starts_with("application/json") {
-                let said = whole(&read_whole(&mut reply).await?)?;
+                let said = whole(&self.spec.protocol, &read_whole(&mut reply).await?)?;
                 let total = sent.elapsed();
                 return Ok((said, false, total, total));
             }
-            let (said, first, total) = read_stream(&mut reply, sent).await?;
+            let (said, first, total) = read_stream(&self.spec.protocol, &mut reply, sent).await?;
             Ok((said, true, first, total))
         };
         match read.await {
@@ -193,8 +194,12 @@ impl RemoteInner {
 }
 
 /// Reads a streamed answer; the times are those of its first and its last piece.
-async fn read_stream(reply: &mut reqwest::Response, sent: Instant) -> Result<(Said, Duration, Duration), Problem> {
-    let (mut stream, mut read) = (Stream::default(), 0);
+async fn read_stream(
+    protocol: &Protocol,
+    reply: &mut reqwest::Response,
+    sent: Instant,
+) -> Result<(Said, Duration, Duration), Problem> {
+    let (mut stream, mut read) = (Stream::new(protocol), 0);
     let (mut first, mut last) = (None, None);
     loop {
         let chunk = if stream.is_done() {

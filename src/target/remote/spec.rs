@@ -119,6 +119,14 @@ impl RemoteSpec {
 
     pub(super) fn address(&self) -> Result<Url, String> {
         let (base, path, version) = match &self.model {
+            RemoteModel::OpenAi { base_url, .. } if self.protocol == Protocol::Responses => {
+                (base_url, vec!["responses"], None)
+            }
+            RemoteModel::AzureOpenAi { endpoint, api, .. } if self.protocol == Protocol::Responses => match api {
+                AzureApi::V1 { version } => (endpoint, vec!["openai", "v1", "responses"], version.as_deref()),
+                // The only path of this style that does not name the deployment.
+                AzureApi::Deployment { version } => (endpoint, vec!["openai", "responses"], Some(version.as_str())),
+            },
             RemoteModel::OpenAi { base_url, .. } => (base_url, vec!["chat", "completions"], None),
             RemoteModel::AzureOpenAi { endpoint, api: AzureApi::V1 { version }, .. } => {
                 (endpoint, vec!["openai", "v1", "chat", "completions"], version.as_deref())
@@ -179,7 +187,9 @@ impl RemoteSpec {
     /// What the body calls the model; `None` where the address names it.
     pub(super) fn body_model(&self) -> Option<&str> {
         match &self.model {
-            RemoteModel::AzureOpenAi { api: AzureApi::Deployment { .. }, .. } => None,
+            RemoteModel::AzureOpenAi { api: AzureApi::Deployment { .. }, .. } if self.protocol == Protocol::Chat => {
+                None
+            }
             RemoteModel::AzureMl { model, .. } => model.as_deref(),
             _ => Some(self.name()),
         }
@@ -212,6 +222,9 @@ impl RemoteSpec {
         more.extend(self.effort.as_deref().map(|e| ("effort", e)));
         if let RemoteModel::AzureMl { model: Some(model), .. } = &self.model {
             more.push(("model", model));
+        }
+        if self.protocol == Protocol::Responses {
+            more.push(("protocol", "responses"));
         }
         if let Protocol::Score(m) = &self.protocol {
             more.extend([("request", m.request.as_str()), ("text", m.text.as_str())]);

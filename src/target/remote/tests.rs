@@ -36,6 +36,10 @@ fn score() -> Protocol {
     })
 }
 
+fn responses(spec: RemoteSpec) -> RemoteSpec {
+    RemoteSpec { protocol: Protocol::Responses, ..spec }
+}
+
 fn v1(version: Option<&str>) -> AzureApi {
     AzureApi::V1 { version: version.map(str::to_owned) }
 }
@@ -71,11 +75,21 @@ fn every_way_to_write_an_address_leads_to_the_same_place() {
         (ml("https://e.r.inference.ml.azure.com", score()), "https://e.r.inference.ml.azure.com/score"),
         (ml("https://gateway/team/own/path/", score()), "https://gateway/team/own/path"),
         (ml("https://e/score", Protocol::Chat), "https://e/v1/chat/completions"),
+        (responses(openai("https://h/v1", None)), "https://h/v1/responses"),
+        (responses(azure("https://r", "d", v1(None))), "https://r/openai/v1/responses"),
+        (responses(azure("https://r/openai/v1/", "d", dated())), "https://r/openai/responses?api-version=2024-10-21"),
         (ml("https://e/v1/", Protocol::Chat), "https://e/v1/chat/completions"),
         (ml("https://e/v1/chat/completions", Protocol::Chat), "https://e/v1/chat/completions"),
     ] {
         assert_eq!(spec.url().unwrap(), want, "{spec:?}");
     }
+}
+
+#[test]
+fn the_body_names_the_model_wherever_the_address_does_not() {
+    assert_eq!(azure("https://r", "d", dated()).body_model(), None);
+    assert_eq!(responses(azure("https://r", "d", dated())).body_model(), Some("d"));
+    assert_eq!(azure("https://r", "d", v1(None)).body_model(), Some("d"));
 }
 
 #[test]
@@ -125,6 +139,8 @@ fn a_digest_is_of_all_that_determines_an_answer_and_of_nothing_else() {
         azure("https://r", "n", dated()),
         ml("https://r", Protocol::Chat),
         ml("https://r", score()),
+        responses(base.clone()),
+        responses(azure("https://r", "n", dated())),
         match score() {
             Protocol::Score(m) => ml("https://r", Protocol::Score(Mapping { finish: Some("/why".to_owned()), ..m })),
             other => panic!("{other:?}"),
