@@ -27,7 +27,7 @@ pub enum Provider {
 /// A deployment whose address may be known to the environment only.
 #[derive(Clone, Debug)]
 pub struct Remote {
-    spec: RemoteSpec,
+    spec: Box<RemoteSpec>,
     endpoint_env: Option<String>,
 }
 
@@ -37,7 +37,7 @@ impl Remote {
     /// # Errors
     /// When the environment does not say the address.
     pub fn spec(&self) -> Result<RemoteSpec, CliError> {
-        let mut spec = self.spec.clone();
+        let mut spec = (*self.spec).clone();
         if let (Some(variable), RemoteModel::AzureOpenAi { endpoint, .. } | RemoteModel::AzureMl { endpoint, .. }) =
             (&self.endpoint_env, &mut spec.model)
         {
@@ -400,7 +400,7 @@ impl Checked<'_> {
         {
             self.refuse(span, e, "write scheme, host and path, such as `https://NAME.openai.azure.com`");
         }
-        self.fine.then_some(Provider::Remote(Remote { spec, endpoint_env }))
+        self.fine.then_some(Provider::Remote(Remote { spec: Box::new(spec), endpoint_env }))
     }
 }
 
