@@ -4,7 +4,7 @@ use super::CliError;
 use super::config::Config;
 use super::progress::Progress;
 use super::provider::Provider;
-use crate::gate::{self, Asked, Policy, Verdict};
+use crate::gate::{self, Asked, Changed, Policy, Verdict};
 use crate::run::{self, Arm, Plan};
 use crate::score::{self, Sample};
 use crate::store::{
@@ -311,6 +311,7 @@ pub fn score_all(run: &SealedRun, suite: &Suite) -> Result<Vec<Sample>, CliError
 #[must_use]
 pub fn judge_all(policy: &Policy, suite: &Suite, run: &SealedRun, samples: &[Sample]) -> Vec<Verdict> {
     let metrics = suite.metrics();
+    let changed = changed(run);
     let asked = Asked {
         suite: suite.name(),
         suite_digest: suite.digest(),
@@ -318,10 +319,30 @@ pub fn judge_all(policy: &Policy, suite: &Suite, run: &SealedRun, samples: &[Sam
         planned: suite.cases().len(),
         samples,
         pinned_policy: run.manifest.policy.as_ref().map(|p| p.digest),
+        changed: &changed,
         concurrency: run.manifest.concurrency,
     };
     let Some((baseline, candidates)) = run.manifest.arms.split_first() else { return Vec::new() };
     candidates.iter().map(|c| gate::judge(policy, asked, &baseline.name, &c.name)).collect()
+}
+
+/// Targets whose server named more than one model over the run, all its sittings included. A fingerprint is no model's name: servers with
+/// several back ends have several of them at any time.
+fn changed(run: &SealedRun) -> Vec<Changed> {
+    let mut seen: BTreeMap<&TargetName, Vec<Untrusted>> = BTreeMap::new();
+    for record in &run.records {
+        let served = match &record.result {
+            TrialResult::Response(r) => &r.served,
+            TrialResult::Failure(f) => &f.served,
+        };
+        let Some(model) = served.as_ref().and_then(|s| s.model.as_ref()) else { continue };
+        let models = seen.entry(&record.target).or_default();
+        if !models.contains(model) {
+            models.push(model.clone());
+        }
+    }
+    let several = seen.into_iter().filter(|(_, models)| models.len() > 1);
+    several.map(|(target, models)| Changed { target: target.clone(), models }).collect()
 }
 
 /// The run's answers and scores without any timing: what a rerun must reproduce byte for byte.

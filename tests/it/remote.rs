@@ -484,6 +484,38 @@ fn the_responses_api_is_asked_and_its_stream_is_the_answer() {
 }
 
 #[test]
+fn a_model_that_is_exchanged_during_the_run_leaves_the_verdict_undecided() {
+    let body = |model: &str| {
+        format!(
+            "{{\"model\":\"{model}\",\"usage\":{{\"prompt_tokens\":3,\"completion_tokens\":2}},\
+             \"choices\":[{{\"index\":0,\"finish_reason\":\"stop\",\"message\":{{\"content\":\"x\"}}}}]}}"
+        )
+    };
+    let reply = move |model: &str| Reply::Status(200, vec![("content-type", "application/json".into())], body(model));
+    for (exchanged, who) in [("small", "cand"), ("big", "base")] {
+        let mock = Mock::start(move |a| {
+            let model = if a.body["model"] == exchanged && a.question == FOX { "m-2" } else { "m-1" };
+            reply(model)
+        });
+        let p = project(&mock, "");
+        let out = run(&p, &GATE);
+        assert_eq!(out.code, 3, "{out:?}");
+        let verdict: Value = serde_json::from_str(&p.read("r/verdict.json")).unwrap();
+        let obstacles = verdict["verdicts"][0]["obstacles"].as_array().unwrap();
+        let [obstacle] = &obstacles[..] else { panic!("{obstacles:?}") };
+        let obstacle = obstacle.as_str().unwrap();
+        let want = format!("the model behind `{who}` changed during the run: `m-");
+        assert!(obstacle.starts_with(&want), "{obstacle}");
+        assert!(obstacle.contains("`m-1`") && obstacle.contains("`m-2`"), "{obstacle}");
+    }
+    let mock = Mock::start(move |a| reply(if a.body["model"] == "small" { "m-2" } else { "m-1" }));
+    let p = project(&mock, "");
+    run(&p, &GATE);
+    let verdict: Value = serde_json::from_str(&p.read("r/verdict.json")).unwrap();
+    assert_eq!(verdict["verdicts"][0]["obstacles"], serde_json::json!([]), "two targets are two models");
+}
+
+#[test]
 fn a_reasoning_model_is_asked_as_it_is_served_and_what_it_thought_is_counted() {
     let refusal =
         r#"{"error":{"code":"unsupported_value","param":"temperature","message":"'temperature' does not support 0"}}"#;
