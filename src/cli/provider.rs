@@ -3,7 +3,7 @@
 use super::CliError;
 use super::config::RawTarget;
 use crate::suite::diag::{Diagnostics, SourceFile};
-use crate::target::{AzureApi, LimitField, Patience, RemoteModel, RemoteSpec};
+use crate::target::{Allowance, AzureApi, LimitField, Patience, RemoteModel, RemoteSpec};
 use regex::Regex;
 use std::ops::{Range, RangeInclusive};
 use std::sync::LazyLock;
@@ -55,7 +55,17 @@ const LOCAL: &[&str] = &["model", "adapter"];
 const OPENAI: &[&str] = &["base-url", "model"];
 const AZURE: &[&str] = &["endpoint", "endpoint-env", "deployment", "api", "api-version"];
 /// The keys of every remote kind.
-const REMOTE: &[&str] = &["api-key-env", "limit-field", "seed", "timeout-seconds", "attempts", "longest-wait-seconds"];
+const REMOTE: &[&str] = &[
+    "api-key-env",
+    "limit-field",
+    "seed",
+    "timeout-seconds",
+    "attempts",
+    "longest-wait-seconds",
+    "retry-percent",
+    "breaker-failures",
+    "breaker-seconds",
+];
 
 /// Checks the keys of one target by its kind; `name` is where the target's name stands.
 pub(super) fn check(
@@ -119,6 +129,9 @@ fn given(raw: &RawTarget) -> Vec<(&'static str, Range<usize>)> {
         at("timeout-seconds", &raw.timeout_seconds),
         at("attempts", &raw.attempts),
         at("longest-wait-seconds", &raw.longest_wait_seconds),
+        at("retry-percent", &raw.retry_percent),
+        at("breaker-failures", &raw.breaker_failures),
+        at("breaker-seconds", &raw.breaker_seconds),
     ];
     all.into_iter().flatten().collect()
 }
@@ -241,6 +254,23 @@ impl Checked<'_> {
         }
     }
 
+    /// When a deployment is left alone. Its limits and its price stand in keys of their own.
+    fn allowance(&mut self) -> Option<Allowance> {
+        let raw = self.raw;
+        let usual = Allowance::default();
+        let percent = self.number("retry-percent", &raw.retry_percent, 0..=100, u64::from(usual.retry_percent));
+        let failures = u64::from(usual.breaker_failures);
+        let failures = self.number("breaker-failures", &raw.breaker_failures, 1..=1000, failures);
+        let cool_down = usual.breaker_cool_down.as_secs();
+        let cool_down = self.number("breaker-seconds", &raw.breaker_seconds, 0..=3600, cool_down);
+        Some(Allowance {
+            retry_percent: u32::try_from(percent).ok()?,
+            breaker_failures: u32::try_from(failures).ok()?,
+            breaker_cool_down: Duration::from_secs(cool_down),
+            ..usual
+        })
+    }
+
     /// What all remote kinds have; `address` is where the address stands, if it stands in the file.
     fn remote(
         &mut self,
@@ -277,7 +307,8 @@ impl Checked<'_> {
         };
         let key_env = self.variable(&raw.api_key_env);
         let seed = raw.seed.as_ref().map_or(1, |s| *s.get_ref());
-        let spec = RemoteSpec { model, key_env, limit_field, seed, patience };
+        let allowance = self.allowance()?;
+        let spec = RemoteSpec { model, key_env, limit_field, seed, patience, allowance };
         if let Some(span) = address
             && let Err(e) = spec.url()
         {

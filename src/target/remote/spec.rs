@@ -1,6 +1,7 @@
 //! Which endpoint is asked, and how: everything about a remote target that can be known without a socket.
 
 use super::super::http::LimitField;
+use super::limit::Allowance;
 use crate::types::{Digest, DigestBuilder};
 use reqwest::Url;
 use std::net::IpAddr;
@@ -60,7 +61,7 @@ impl Default for Patience {
 }
 
 /// What is asked, and how.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RemoteSpec {
     /// The model.
     pub model: RemoteModel,
@@ -72,6 +73,8 @@ pub struct RemoteSpec {
     pub seed: u64,
     /// How patient the asking is; it does not change what is asked.
     pub patience: Patience,
+    /// What its deployment may be asked, and when it is left alone; it does not change what is asked.
+    pub allowance: Allowance,
 }
 
 impl RemoteSpec {
@@ -145,6 +148,17 @@ impl RemoteSpec {
             url.query_pairs_mut().append_pair("api-version", version);
         }
         Ok(url)
+    }
+
+    /// What is one deployment, whatever the way to it: limits and waits hold for all that ask it.
+    pub(super) fn deployment(&self, url: &Url) -> String {
+        match &self.model {
+            // Azure's names of deployments know no case, and both styles of its addresses lead to the same place.
+            RemoteModel::AzureOpenAi { deployment, .. } => {
+                format!("{} {}", url.origin().ascii_serialization(), deployment.to_lowercase())
+            }
+            RemoteModel::OpenAi { model, .. } => format!("{url} {model}"),
+        }
     }
 
     /// What the body calls the model; `None` where the address names it.
