@@ -21,7 +21,7 @@ pub enum Provider {
         adapter: Option<String>,
     },
     /// A deployment that a server answers for.
-    Remote(Remote),
+    Remote(Box<Remote>),
 }
 
 /// A deployment whose address may be known to the environment only.
@@ -314,7 +314,7 @@ impl Checked<'_> {
         {
             self.refuse(span, e, "write scheme, host and path, such as `https://NAME.openai.azure.com`");
         }
-        self.fine.then_some(Provider::Remote(Remote { spec, endpoint_env }))
+        self.fine.then_some(Provider::Remote(Box::new(Remote { spec, endpoint_env })))
     }
 }
 
