@@ -33,9 +33,9 @@ pub struct TargetConfig {
     pub provider: Provider,
     /// The prompt variant that it is asked with.
     pub prompt: VariantName,
-    /// What its tokens cost, for `goldgate plan`.
+    /// What its tokens cost, for `goldgate plan` and for the cap of a run.
     pub price: Option<Price>,
-    /// How much it may be asked, for `goldgate plan`.
+    /// How much it may be asked; a checkpoint of this machine is asked as fast as it answers.
     pub limits: Option<Limits>,
 }
 
@@ -72,6 +72,9 @@ pub(super) struct RawTarget {
     pub timeout_seconds: Option<Spanned<u64>>,
     pub attempts: Option<Spanned<u64>>,
     pub longest_wait_seconds: Option<Spanned<u64>>,
+    pub retry_percent: Option<Spanned<u64>>,
+    pub breaker_failures: Option<Spanned<u64>>,
+    pub breaker_seconds: Option<Spanned<u64>>,
     pub price: Option<RawPrice>,
     pub limits: Option<RawLimits>,
 }

@@ -15,6 +15,7 @@ mod provider;
 mod report;
 mod run;
 mod scores;
+mod spend;
 mod validate;
 mod view;
 

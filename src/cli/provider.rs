@@ -3,7 +3,7 @@
 use super::CliError;
 use super::config::RawTarget;
 use crate::suite::diag::{Diagnostics, SourceFile};
-use crate::target::{AzureApi, LimitField, Mapping, Patience, Protocol, RemoteModel, RemoteSpec, Sampling};
+use crate::target::{Allowance, AzureApi, LimitField, Mapping, Patience, Protocol, RemoteModel, RemoteSpec, Sampling};
 use regex::Regex;
 use std::ops::{Range, RangeInclusive};
 use std::sync::LazyLock;
@@ -21,13 +21,13 @@ pub enum Provider {
         adapter: Option<String>,
     },
     /// A deployment that a server answers for.
-    Remote(Remote),
+    Remote(Box<Remote>),
 }
 
 /// A deployment whose address may be known to the environment only.
 #[derive(Clone, Debug)]
 pub struct Remote {
-    spec: Box<RemoteSpec>,
+    spec: RemoteSpec,
     endpoint_env: Option<String>,
 }
 
@@ -37,7 +37,7 @@ impl Remote {
     /// # Errors
     /// When the environment does not say the address.
     pub fn spec(&self) -> Result<RemoteSpec, CliError> {
-        let mut spec = (*self.spec).clone();
+        let mut spec = self.spec.clone();
         if let (Some(variable), RemoteModel::AzureOpenAi { endpoint, .. } | RemoteModel::AzureMl { endpoint, .. }) =
             (&self.endpoint_env, &mut spec.model)
         {
@@ -67,6 +67,9 @@ const REMOTE: &[&str] = &[
     "timeout-seconds",
     "attempts",
     "longest-wait-seconds",
+    "retry-percent",
+    "breaker-failures",
+    "breaker-seconds",
 ];
 
 /// Checks the keys of one target by its kind; `name` is where the target's name stands.
@@ -138,6 +141,9 @@ fn given(raw: &RawTarget) -> Vec<(&'static str, Range<usize>)> {
         at("timeout-seconds", &raw.timeout_seconds),
         at("attempts", &raw.attempts),
         at("longest-wait-seconds", &raw.longest_wait_seconds),
+        at("retry-percent", &raw.retry_percent),
+        at("breaker-failures", &raw.breaker_failures),
+        at("breaker-seconds", &raw.breaker_seconds),
     ];
     all.into_iter().flatten().collect()
 }
@@ -356,6 +362,23 @@ impl Checked<'_> {
         Some(text.clone())
     }
 
+    /// When a deployment is left alone. Its limits and its price stand in keys of their own.
+    fn allowance(&mut self) -> Option<Allowance> {
+        let raw = self.raw;
+        let usual = Allowance::default();
+        let percent = self.number("retry-percent", &raw.retry_percent, 0..=100, u64::from(usual.retry_percent));
+        let failures = u64::from(usual.breaker_failures);
+        let failures = self.number("breaker-failures", &raw.breaker_failures, 1..=1000, failures);
+        let cool_down = usual.breaker_cool_down.as_secs();
+        let cool_down = self.number("breaker-seconds", &raw.breaker_seconds, 0..=3600, cool_down);
+        Some(Allowance {
+            retry_percent: u32::try_from(percent).ok()?,
+            breaker_failures: u32::try_from(failures).ok()?,
+            breaker_cool_down: Duration::from_secs(cool_down),
+            ..usual
+        })
+    }
+
     /// What all remote kinds have; `address` is where the address stands, if it stands in the file.
     fn remote(
         &mut self,
@@ -394,13 +417,14 @@ impl Checked<'_> {
         let key_env = self.variable(&raw.api_key_env);
         let seed = raw.seed.as_ref().map_or(1, |s| *s.get_ref());
         let (sampling, effort) = (self.sampling(), self.effort());
-        let spec = RemoteSpec { model, protocol, key_env, limit_field, seed, sampling, effort, patience };
+        let allowance = self.allowance()?;
+        let spec = RemoteSpec { model, protocol, key_env, limit_field, seed, sampling, effort, patience, allowance };
         if let Some(span) = address
             && let Err(e) = spec.url()
         {
             self.refuse(span, e, "write scheme, host and path, such as `https://NAME.openai.azure.com`");
         }
-        self.fine.then_some(Provider::Remote(Remote { spec: Box::new(spec), endpoint_env }))
+        self.fine.then_some(Provider::Remote(Box::new(Remote { spec, endpoint_env })))
     }
 }
 

@@ -8,7 +8,9 @@ mod tests;
 
 pub use http::{LimitField, Mapping, Protocol, Sampling};
 pub use local::{LocalError, LocalModels, LocalSpec};
-pub use remote::{AzureApi, Patience, RemoteError, RemoteModel, RemoteModels, RemoteSpec};
+pub use remote::{
+    Allowance, AzureApi, Patience, RateLimits, RemoteError, RemoteModel, RemoteModels, RemoteSpec, Spend, TokenPrice,
+};
 
 use crate::types::{Digest, Failure, Response, Turn};
 use std::future::Future;

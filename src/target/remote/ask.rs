@@ -4,8 +4,9 @@ use super::super::Question;
 use super::super::http::{
     Ask, Class, LimitField, MAX_REPLY, Problem, Protocol, Said, Stream, back_off, of_reply, responses_body, whole,
 };
+use super::limit::{Demand, Ending, Ticket};
 use super::{DEPLOYMENT, RemoteInner, RemoteModel};
-use crate::types::{DigestBuilder, Failure, Response, Served, SplitMix64, Timing, Untrusted};
+use crate::types::{DigestBuilder, Failure, FailureKind, Response, Served, SplitMix64, Timing, Untrusted};
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use std::time::{Duration, Instant};
 
@@ -26,10 +27,14 @@ impl RemoteInner {
     pub(super) async fn answer(&self, question: &Question) -> Result<Response, Failure> {
         let mut jitter = self.jitter(question);
         let mut served = Served::default();
+        let demand = Demand::new(question, self.spec.allowance.price);
         loop {
-            served.waited_us += micros(self.pause.wait().await);
+            let admitted = self.deployment.admit(demand, served.attempts == 0).await;
+            let (ticket, queued) = admitted.map_err(|why| self.stop(why))?;
+            served.waited_us += micros(queued);
             let field = self.limit_field();
-            let outcome = match tokio::time::timeout(self.spec.patience.timeout, self.exchange(question, field)).await {
+            let attempt = self.exchange(question, field, &ticket);
+            let outcome = match tokio::time::timeout(self.spec.patience.timeout, attempt).await {
                 Ok(outcome) => outcome,
                 Err(_) => {
                     let limit = self.spec.patience.timeout.as_secs_f64();
@@ -38,11 +43,19 @@ impl RemoteInner {
             };
             let (head, problem) = match outcome {
                 Ok(reply) => {
+                    ticket.end(Ending::Answered(reply.said.usage));
                     served.attempts += 1;
                     return Ok(self.response(reply, served));
                 }
                 Err(problem) => problem,
             };
+            let told = problem.wait.unwrap_or_default();
+            let patience = self.spec.patience;
+            if !told.is_zero() {
+                // Before the ticket's end, which lets the next one look whether it may be sent.
+                self.deployment.pause(told.min(patience.longest_wait));
+            }
+            ticket.end(Ending::Trouble(problem.class));
             if problem.class == Class::LimitName && !served.limit_renamed {
                 // No model saw the question: its form was refused, at once and for every question alike.
                 served.limit_renamed = true;
@@ -50,21 +63,30 @@ impl RemoteInner {
                 continue;
             }
             served.attempts += 1;
-            let patience = self.spec.patience;
-            let told = problem.wait.unwrap_or_default();
-            if !told.is_zero() {
-                self.pause.until(told.min(patience.longest_wait));
-            }
+            served.uncounted += u32::from(problem.class.may_be_billed());
             let wait = back_off(&mut jitter, served.attempts).min(patience.longest_wait).max(told);
             // Whoever is told to wait for longer than that has been turned away: to ask sooner would be turned away again.
             let give_up =
                 !problem.class.is_transient() || served.attempts >= patience.attempts || told > patience.longest_wait;
             if give_up {
+                if problem.class.kind() == FailureKind::Unavailable {
+                    self.deployment.shared().stop(&self.redact(problem.message.clone()));
+                }
                 return Err(self.failure(problem, &head, served));
             }
-            tokio::time::sleep(wait).await;
+            self.deployment
+                .allow_retry(problem.class)
+                .map_err(|why| self.stop(format!("{why}; the last trouble was: {}", problem.message)))?;
+            self.deployment.shared().sleep(wait).await.map_err(|why| self.stop(why))?;
             served.waited_us += micros(wait);
         }
+    }
+
+    /// Ends the run, which goes on at the next sitting: nothing is recorded for the question.
+    fn stop(&self, why: String) -> Failure {
+        let why = self.redact(why);
+        self.deployment.shared().stop(&why);
+        Failure::new(FailureKind::Unavailable, why)
     }
 
     /// The back-off's random stream: the run's seed and the question decide it, not the order in which questions fail.
@@ -79,7 +101,12 @@ impl RemoteInner {
     }
 
     /// One attempt.
-    async fn exchange(&self, question: &Question, limit_field: LimitField) -> Result<Reply, (HeaderMap, Problem)> {
+    async fn exchange(
+        &self,
+        question: &Question,
+        limit_field: LimitField,
+        ticket: &Ticket,
+    ) -> Result<Reply, (HeaderMap, Problem)> {
         let ask = Ask {
             model: self.spec.body_model(),
             turns: &question.turns,
@@ -99,6 +126,7 @@ impl RemoteInner {
         let request = self.client.post(self.url.clone()).headers(self.headers.clone()).body(body);
         let sent = Instant::now();
         let mut reply = request.send().await.map_err(|e| (HeaderMap::new(), trouble(e)))?;
+        ticket.head();
         let (status, head) = (reply.status().as_u16(), reply.headers().clone());
         let read = async {
             if !reply.status().is_success() {

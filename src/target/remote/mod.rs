@@ -1,23 +1,25 @@
 //! Remote deployments as targets: one client for all, streamed answers, bounded retries, times of first attempts only.
 
 mod ask;
+mod limit;
 mod secret;
 mod spec;
 #[cfg(test)]
 mod tests;
 
+pub use limit::{Allowance, RateLimits, Spend, TokenPrice};
 pub use spec::{AzureApi, Patience, RemoteModel, RemoteSpec};
 
 use super::http::LimitField;
 use super::{Answer, Question, Target};
 use crate::types::Digest;
+use limit::{Deployment, Shared};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Url, redirect};
 use secret::Key;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::time::Instant;
 
 /// Why a remote target cannot be asked; nothing was sent.
 #[derive(Debug, thiserror::Error)]
@@ -43,16 +45,22 @@ const DEPLOYMENT: HeaderName = HeaderName::from_static("azureml-model-deployment
 pub struct RemoteModels;
 
 impl RemoteModels {
-    /// One target per spec, in their order, over one client. Nothing is sent. `run_seed` is the seed of the back-off.
+    /// One target per spec, in their order, over one client; specs of one deployment share its limits, and all share the cap on money, if
+    /// there is one. Nothing is sent. `run_seed` is the seed of the back-off.
     ///
     /// # Errors
     /// The first spec with a wrong address, or whose key is not in the environment.
-    pub fn load(specs: &[RemoteSpec], run_seed: u64) -> Result<Vec<Arc<dyn Target>>, RemoteError> {
+    pub fn load(
+        specs: &[RemoteSpec],
+        run_seed: u64,
+        spend: Option<Arc<Spend>>,
+    ) -> Result<Vec<Arc<dyn Target>>, RemoteError> {
         if specs.is_empty() {
             return Ok(Vec::new());
         }
         let client = client()?;
-        let mut pauses: HashMap<(Url, String), Arc<Pause>> = HashMap::new();
+        let shared = Shared::new(spend);
+        let mut deployments: HashMap<String, Arc<Deployment>> = HashMap::new();
         let mut targets: Vec<Arc<dyn Target>> = Vec::with_capacity(specs.len());
         for spec in specs {
             let wrong = |reason| RemoteError::Spec { model: spec.name().to_owned(), reason };
@@ -60,7 +68,10 @@ impl RemoteModels {
             let key = spec.key_env.as_deref().map(Key::from_env).transpose().map_err(wrong)?;
             let headers = headers(spec, key.as_ref()).map_err(wrong)?;
             // A server that turns one question away for its load means all who ask this deployment.
-            let pause = Arc::clone(pauses.entry((url.clone(), spec.name().to_owned())).or_default());
+            let deployment = deployments
+                .entry(spec.deployment(&url))
+                .or_insert_with(|| Deployment::new(spec.allowance, Arc::clone(&shared)));
+            deployment.tighten(spec.allowance);
             targets.push(Arc::new(RemoteTarget(Arc::new(RemoteInner {
                 digest: spec.digest(&url),
                 limit_field: Mutex::new(spec.first_limit_field()),
@@ -69,7 +80,7 @@ impl RemoteModels {
                 client: client.clone(),
                 headers,
                 key,
-                pause,
+                deployment: Arc::clone(deployment),
                 run_seed,
             }))));
         }
@@ -147,7 +158,7 @@ struct RemoteInner {
     client: Client,
     headers: HeaderMap,
     key: Option<Key>,
-    pause: Arc<Pause>,
+    deployment: Arc<Deployment>,
     run_seed: u64,
     /// The token limit's name that this server takes, as far as is known.
     limit_field: Mutex<LimitField>,
@@ -168,30 +179,5 @@ impl RemoteInner {
             Some(key) => key.redact(text),
             None => text,
         }
-    }
-}
-
-/// Until when a deployment is not asked, because its server said so.
-#[derive(Default)]
-struct Pause(Mutex<Option<Instant>>);
-
-impl Pause {
-    /// Lets nobody ask for a while.
-    fn until(&self, wait: Duration) {
-        let end = Instant::now() + wait;
-        let mut until = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *until = Some(until.map_or(end, |u| u.max(end)));
-    }
-
-    /// Waits until one may ask, and says how long that was.
-    async fn wait(&self) -> Duration {
-        let now = || *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (began, mut waited) = (Instant::now(), Duration::ZERO);
-        // It may have grown while we slept.
-        while let Some(end) = now().filter(|end| *end > Instant::now()) {
-            tokio::time::sleep_until(end).await;
-            waited = began.elapsed();
-        }
-        waited
     }
 }

@@ -1,6 +1,7 @@
 //! Which endpoint is asked, and how: everything about a remote target that can be known without a socket.
 
 use super::super::http::{LimitField, Protocol, Sampling};
+use super::limit::Allowance;
 use crate::types::{Digest, DigestBuilder};
 use reqwest::Url;
 use std::net::IpAddr;
@@ -69,7 +70,7 @@ impl Default for Patience {
 }
 
 /// What is asked, and how.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RemoteSpec {
     /// The model.
     pub model: RemoteModel,
@@ -87,6 +88,8 @@ pub struct RemoteSpec {
     pub effort: Option<String>,
     /// How patient the asking is; it does not change what is asked.
     pub patience: Patience,
+    /// What its deployment may be asked, and when it is left alone; it does not change what is asked.
+    pub allowance: Allowance,
 }
 
 impl RemoteSpec {
@@ -182,6 +185,21 @@ impl RemoteSpec {
             url.query_pairs_mut().append_pair("api-version", version);
         }
         Ok(url)
+    }
+
+    /// What is one deployment, whatever the way to it: limits and waits hold for all that ask it.
+    pub(super) fn deployment(&self, url: &Url) -> String {
+        match &self.model {
+            // Azure's names of deployments know no case, and both styles of its addresses lead to the same place.
+            RemoteModel::AzureOpenAi { deployment, .. } => {
+                format!("{} {}", url.origin().ascii_serialization(), deployment.to_lowercase())
+            }
+            RemoteModel::OpenAi { model, .. } => format!("{url} {model}"),
+            // Names of Azure ML know case; the form of the question changes the path, not who answers.
+            RemoteModel::AzureMl { deployment, .. } => {
+                format!("{} {deployment}", url.origin().ascii_serialization())
+            }
+        }
     }
 
     /// What the body calls the model; `None` where the address names it.
