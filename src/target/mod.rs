@@ -8,7 +8,10 @@ mod tests;
 
 pub use http::LimitField;
 pub use local::{LocalError, LocalModels, LocalSpec};
-pub use remote::{AzureApi, Patience, RemoteError, RemoteModel, RemoteModels, RemoteSpec};
+pub use remote::{
+    AzureApi, Examined, Found, IdentityKind, IdentitySpec, PassedOver, Patience, RemoteError, RemoteModel,
+    RemoteModels, RemoteSpec, Signature, TokenFacts,
+};
 
 use crate::types::{Digest, Failure, Response, Turn};
 use std::future::Future;

@@ -7,6 +7,7 @@ mod calibrate_simulate;
 mod documents;
 mod flow;
 mod formats;
+mod identity;
 mod malformed;
 mod many;
 mod mock;

@@ -15,7 +15,7 @@ pub(super) use chat::{Said, Stream, whole};
 pub(super) use error::{Class, Problem, of_reply};
 pub(super) use request::Ask;
 pub use request::LimitField;
-pub(super) use wait::back_off;
+pub(super) use wait::{back_off, hint};
 
 /// The most bytes of one reply that are read: far above any answer, far below what would hurt.
 pub(super) const MAX_REPLY: usize = 8 << 20;

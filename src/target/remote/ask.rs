@@ -3,6 +3,7 @@
 use super::super::Question;
 use super::super::http::{Ask, Class, LimitField, MAX_REPLY, Problem, Said, Stream, back_off, of_reply, whole};
 use super::RemoteInner;
+use super::access::Grant;
 use crate::types::{DigestBuilder, Failure, Response, Served, SplitMix64, Timing, Untrusted};
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use std::time::{Duration, Instant};
@@ -24,17 +25,24 @@ impl RemoteInner {
     pub(super) async fn answer(&self, question: &Question) -> Result<Response, Failure> {
         let mut jitter = self.jitter(question);
         let mut served = Served::default();
+        let mut renewed = false;
         loop {
+            // A token is fetched outside the attempt: its time is none of the model's.
+            let grant = match self.access.grant().await {
+                Ok(grant) => grant,
+                Err(problem) => return Err(self.failure(problem, &HeaderMap::new(), served)),
+            };
             served.waited_us += micros(self.pause.wait().await);
             let field = self.limit_field();
-            let outcome = match tokio::time::timeout(self.spec.patience.timeout, self.exchange(question, field)).await {
-                Ok(outcome) => outcome,
-                Err(_) => {
-                    let limit = self.spec.patience.timeout.as_secs_f64();
-                    Err((HeaderMap::new(), Problem::new(Class::Late, format!("no whole answer within {limit} s"))))
-                }
-            };
-            let (head, problem) = match outcome {
+            let outcome =
+                match tokio::time::timeout(self.spec.patience.timeout, self.exchange(question, field, &grant)).await {
+                    Ok(outcome) => outcome,
+                    Err(_) => {
+                        let limit = self.spec.patience.timeout.as_secs_f64();
+                        Err((HeaderMap::new(), Problem::new(Class::Late, format!("no whole answer within {limit} s"))))
+                    }
+                };
+            let (head, mut problem) = match outcome {
                 Ok(reply) => {
                     served.attempts += 1;
                     return Ok(self.response(reply, served));
@@ -46,6 +54,16 @@ impl RemoteInner {
                 served.limit_renamed = true;
                 self.rename_limit(field);
                 continue;
+            }
+            if problem.unknown_credential && !renewed && self.access.refused(&grant).await {
+                // No model saw the question: a token may end, or be taken back, before its time.
+                renewed = true;
+                continue;
+            }
+            if problem.unknown_credential
+                && let Some(about) = self.access.about(&grant)
+            {
+                problem.message.insert_str(0, &about);
             }
             served.attempts += 1;
             let patience = self.spec.patience;
@@ -77,7 +95,12 @@ impl RemoteInner {
     }
 
     /// One attempt.
-    async fn exchange(&self, question: &Question, limit_field: LimitField) -> Result<Reply, (HeaderMap, Problem)> {
+    async fn exchange(
+        &self,
+        question: &Question,
+        limit_field: LimitField,
+        grant: &Grant,
+    ) -> Result<Reply, (HeaderMap, Problem)> {
         let body = Ask {
             model: self.spec.body_model(),
             turns: &question.turns,
@@ -86,7 +109,8 @@ impl RemoteInner {
             seed: self.spec.seed,
         }
         .body();
-        let request = self.client.post(self.url.clone()).headers(self.headers.clone()).body(body);
+        let request =
+            self.client.post(self.url.clone()).headers(self.headers.clone()).headers(grant.headers()).body(body);
         let sent = Instant::now();
         let mut reply = request.send().await.map_err(|e| (HeaderMap::new(), trouble(e)))?;
         let (status, head) = (reply.status().as_u16(), reply.headers().clone());
@@ -220,13 +244,18 @@ fn too_long() -> Problem {
     Problem::new(Class::Unreadable, format!("the reply is longer than {} MiB", MAX_REPLY >> 20))
 }
 
-/// What went wrong below HTTP, with its causes.
+/// What went wrong below HTTP.
 fn trouble(e: reqwest::Error) -> Problem {
     let class = match () {
         () if e.is_connect() => Class::Unreachable,
         () if e.is_timeout() => Class::Late,
         () => Class::Cut,
     };
+    Problem::new(class, words(e))
+}
+
+/// What a connection says that failed, with its causes and without its address.
+pub(super) fn words(e: reqwest::Error) -> String {
     let e = e.without_url();
     let mut message = e.to_string();
     let mut cause = std::error::Error::source(&e);
@@ -238,7 +267,7 @@ fn trouble(e: reqwest::Error) -> Problem {
         }
         cause = c.source();
     }
-    Problem::new(class, message)
+    message
 }
 
 fn micros(d: Duration) -> u64 {

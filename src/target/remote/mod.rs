@@ -1,17 +1,24 @@
 //! Remote deployments as targets: one client for all, streamed answers, bounded retries, times of first attempts only.
 
+mod access;
 mod ask;
+mod examine;
+mod identity;
 mod secret;
 mod spec;
 #[cfg(test)]
 mod tests;
 
+pub use examine::{Examined, TokenFacts};
+pub use identity::{Found, IdentityKind, IdentitySpec, PassedOver, Signature};
 pub use spec::{AzureApi, Patience, RemoteModel, RemoteSpec};
 
 use super::http::LimitField;
 use super::{Answer, Question, Target};
 use crate::types::Digest;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use access::Access;
+use identity::Identity;
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Client, Url, redirect};
 use secret::Key;
 use std::collections::HashMap;
@@ -48,14 +55,21 @@ impl RemoteModels {
         if specs.is_empty() {
             return Ok(Vec::new());
         }
-        let client = client()?;
+        Self::load_over(specs, run_seed, &Clients::new()?, HashMap::new())
+    }
+
+    fn load_over(
+        specs: &[RemoteSpec],
+        run_seed: u64,
+        clients: &Clients,
+        mut identities: HashMap<IdentitySpec, Arc<Identity>>,
+    ) -> Result<Vec<Arc<dyn Target>>, RemoteError> {
         let mut pauses: HashMap<(Url, String), Arc<Pause>> = HashMap::new();
         let mut targets: Vec<Arc<dyn Target>> = Vec::with_capacity(specs.len());
         for spec in specs {
             let wrong = |reason| RemoteError::Spec { model: spec.name().to_owned(), reason };
             let url = spec.address().map_err(wrong)?;
-            let key = spec.key_env.as_deref().map(Key::from_env).transpose().map_err(wrong)?;
-            let headers = headers(spec, key.as_ref()).map_err(wrong)?;
+            let access = clients.access(spec, &mut identities).map_err(wrong)?;
             // A server that turns one question away for its load means all who ask this deployment.
             let pause = Arc::clone(pauses.entry((url.clone(), spec.name().to_owned())).or_default());
             targets.push(Arc::new(RemoteTarget(Arc::new(RemoteInner {
@@ -63,9 +77,9 @@ impl RemoteModels {
                 limit_field: Mutex::new(spec.first_limit_field()),
                 spec: spec.clone(),
                 url,
-                client: client.clone(),
-                headers,
-                key,
+                client: clients.out.clone(),
+                headers: headers(),
+                access,
                 pause,
                 run_seed,
             }))));
@@ -80,40 +94,62 @@ impl RemoteModels {
     pub fn check(spec: &RemoteSpec) -> Result<Digest, RemoteError> {
         let wrong = |reason| RemoteError::Spec { model: spec.name().to_owned(), reason };
         let url = spec.address().map_err(wrong)?;
-        spec.key_env.as_deref().map(Key::from_env).transpose().map_err(wrong)?;
+        Clients::new()?.access(spec, &mut HashMap::new()).map_err(wrong)?;
         Ok(spec.digest(&url))
     }
 }
 
-fn client() -> Result<Client, RemoteError> {
-    // The process has one provider of cryptography. Where a program that uses this library has chosen another, that one serves.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    Client::builder()
-        .user_agent(concat!("goldgate/", env!("CARGO_PKG_VERSION")))
-        // A redirect would carry the key to a host that nobody configured.
-        .redirect(redirect::Policy::none())
-        .connect_timeout(Duration::from_secs(10))
-        .build()
-        .map_err(|e| {
-            let cause = std::error::Error::source(&e).map(|c| format!(": {c}")).unwrap_or_default();
-            RemoteError::Client(format!("{e}{cause}"))
-        })
+/// The connections of a process: what is shared by its targets.
+struct Clients {
+    /// For the network.
+    out: Client,
+    /// For services of this machine: without a proxy, and quick to see that nobody is there.
+    near: Client,
 }
 
-fn headers(spec: &RemoteSpec, key: Option<&Key>) -> Result<HeaderMap, String> {
-    let mut headers = HeaderMap::new();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream, application/json"));
-    if let Some(key) = key {
-        let (name, value) = match spec.model {
-            RemoteModel::OpenAi { .. } => (AUTHORIZATION, format!("Bearer {}", key.expose())),
-            RemoteModel::AzureOpenAi { .. } => (HeaderName::from_static("api-key"), key.expose().to_owned()),
+impl Clients {
+    fn new() -> Result<Self, RemoteError> {
+        // The process has one provider of cryptography. Where a program that uses this library has chosen another, that one serves.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let build = |connect: Duration, proxy: bool| {
+            let builder = Client::builder()
+                .user_agent(concat!("goldgate/", env!("CARGO_PKG_VERSION")))
+                // A redirect would carry the key to a host that nobody configured.
+                .redirect(redirect::Policy::none())
+                .connect_timeout(connect);
+            let builder = if proxy { builder } else { builder.no_proxy() };
+            builder.build().map_err(|e| {
+                let cause = std::error::Error::source(&e).map(|c| format!(": {c}")).unwrap_or_default();
+                RemoteError::Client(format!("{e}{cause}"))
+            })
         };
-        let mut value = HeaderValue::try_from(value).map_err(|_| "the key cannot stand in a header".to_owned())?;
-        value.set_sensitive(true);
-        headers.insert(name, value);
+        Ok(Self { out: build(Duration::from_secs(10), true)?, near: build(Duration::from_secs(1), false)? })
     }
-    Ok(headers)
+
+    /// How a target is asked, by what the environment says; nothing is sent. Equal identities are one.
+    fn access(
+        &self,
+        spec: &RemoteSpec,
+        identities: &mut HashMap<IdentitySpec, Arc<Identity>>,
+    ) -> Result<Access, String> {
+        if let Some(identity) = &spec.identity {
+            if let Some(known) = identities.get(identity.as_ref()) {
+                return Ok(Access::Identity(Arc::clone(known)));
+            }
+            let new = Arc::new(Identity::new(identity, self.out.clone(), self.near.clone())?);
+            identities.insert(identity.as_ref().clone(), Arc::clone(&new));
+            return Ok(Access::Identity(new));
+        }
+        let key = spec.key_env.as_deref().map(Key::from_env).transpose()?;
+        Ok(key.map_or(Access::Open, |key| Access::key(spec, key)))
+    }
+}
+
+fn headers() -> HeaderMap {
+    HeaderMap::from_iter([
+        (CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (ACCEPT, HeaderValue::from_static("text/event-stream, application/json")),
+    ])
 }
 
 struct RemoteTarget(Arc<RemoteInner>);
@@ -135,7 +171,7 @@ struct RemoteInner {
     digest: Digest,
     client: Client,
     headers: HeaderMap,
-    key: Option<Key>,
+    access: Access,
     pause: Arc<Pause>,
     run_seed: u64,
     /// The token limit's name that this server takes, as far as is known.
@@ -153,10 +189,7 @@ impl RemoteInner {
     }
 
     fn redact(&self, text: String) -> String {
-        match &self.key {
-            Some(key) => key.redact(text),
-            None => text,
-        }
+        self.access.redact(text)
     }
 }
 

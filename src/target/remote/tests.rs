@@ -6,6 +6,7 @@ fn openai(base_url: &str, key_env: Option<&str>) -> RemoteSpec {
     RemoteSpec {
         model: RemoteModel::OpenAi { base_url: base_url.to_owned(), model: "m".to_owned() },
         key_env: key_env.map(str::to_owned),
+        identity: None,
         limit_field: None,
         seed: 1,
         patience: Patience::default(),
