@@ -64,6 +64,20 @@ pub(super) struct RawTarget {
     pub api_version: Option<Spanned<String>>,
     pub api_key: Option<Spanned<toml::Value>>,
     pub api_key_env: Option<Spanned<String>>,
+    pub identity: Option<Spanned<String>>,
+    pub authority: Option<Spanned<String>>,
+    pub scope: Option<Spanned<String>>,
+    pub tenant_env: Option<Spanned<String>>,
+    pub client_env: Option<Spanned<String>>,
+    pub client_secret_env: Option<Spanned<String>>,
+    pub certificate_env: Option<Spanned<String>>,
+    pub signature: Option<Spanned<String>>,
+    pub token_file_env: Option<Spanned<String>>,
+    pub oidc_url_env: Option<Spanned<String>>,
+    pub oidc_token_env: Option<Spanned<String>>,
+    pub audience: Option<Spanned<String>>,
+    pub imds: Option<Spanned<String>>,
+    pub client_secret: Option<Spanned<toml::Value>>,
     pub limit_field: Option<Spanned<String>>,
     pub seed: Option<Spanned<u64>>,
     pub protocol: Option<Spanned<String>>,
@@ -161,6 +175,8 @@ fn shorten(path: PathBuf) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::target::{IdentityKind, IdentitySpec, Signature};
+    use std::time::Duration;
 
     fn errors(text: &str) -> String {
         Config::parse(SourceFile::new("goldgate.toml", text), PathBuf::new()).expect_err("must be refused").to_string()
@@ -245,12 +261,54 @@ mod tests {
     }
 
     #[test]
+    fn an_identity_has_the_usual_names_until_others_are_written() {
+        let read = |text: &str| match config(text).targets.into_values().next().unwrap().provider {
+            Provider::Remote(r) => r.spec().unwrap().identity.map(|i| *i),
+            Provider::Local { .. } => panic!(),
+        };
+        assert_eq!(read(AZURE), None);
+        let of = |keys: &str| read(&AZURE.replace("api-key-env = \"K\"", keys)).unwrap();
+        for kind in IdentityKind::ALL {
+            let got = of(&format!("identity = \"{}\"", kind.as_str()));
+            assert_eq!(got, IdentitySpec::new(kind, "https://cognitiveservices.azure.com/.default"));
+        }
+        let v1 = AZURE.replace("api = \"deployment\"\napi-version = \"2024-10-21\"\n", "");
+        let v1 = read(&v1.replace("api-key-env = \"K\"", "identity = \"default\"")).unwrap();
+        assert_eq!(v1.scope, "https://ai.azure.com/.default");
+        let all = of(
+            "identity = \"default\"\nauthority = \"https://login.example/x\"\nscope = \"s\"\ntenant-env = \"A\"\nclient-env = \"B\"\n\
+             client-secret-env = \"C\"\ncertificate-env = \"D\"\nsignature = \"ps256\"\ntoken-file-env = \"E\"\noidc-url-env = \"F\"\n\
+             oidc-token-env = \"G\"\naudience = \"a\"\nimds = \"http://169.254.169.254/x\"\ntimeout-seconds = 9",
+        );
+        let text = |t: &str| t.to_owned();
+        let want = IdentitySpec {
+            kind: IdentityKind::Default,
+            authority: Some(text("https://login.example/x")),
+            scope: text("s"),
+            tenant_env: text("A"),
+            client_env: text("B"),
+            client_secret_env: text("C"),
+            certificate_env: text("D"),
+            signature: Signature::Ps256,
+            token_file_env: text("E"),
+            oidc_url_env: text("F"),
+            oidc_token_env: text("G"),
+            audience: text("a"),
+            imds: text("http://169.254.169.254/x"),
+            timeout: Duration::from_secs(9),
+        };
+        assert_eq!(all, want);
+    }
+
+    #[test]
     fn a_key_in_the_file_is_refused_and_not_repeated() {
         for (from, to) in [
             ("api-key-env = \"K\"", "api-key = \"sk-CANARY\""),
             ("api-key-env = \"K\"", "api-key = { value = \"sk-CANARY\" }"),
             ("api-key-env = \"K\"", "api-key-env = \"sk-CANARY\""),
             ("api-key-env = \"K\"", "key = \"sk-CANARY\""),
+            ("api-key-env = \"K\"", "identity = \"client-secret\"\nclient-secret = \"sk-CANARY\""),
+            ("api-key-env = \"K\"", "identity = \"client-secret\"\nclient-secret-env = \"sk-CANARY\""),
             ("api-key-env = \"K\"", "api_key = 'sk-CANARY'"),
             ("api-key-env = \"K\"", "bearer-token = \"sk-CANARY"),
         ] {
@@ -267,6 +325,7 @@ mod tests {
         let good = LOCAL;
         let openai = |from: &str, to: &str| OPENAI.replace(from, to);
         let azure = |from: &str, to: &str| AZURE.replace(from, to);
+        let identity = |keys: &str| AZURE.replace("api-key-env = \"K\"", keys);
         for (text, want) in [
             (good.replace("kind = \"local\"", "kind = \"locale\""), "goldgate.toml:2:8: unknown target kind `locale`"),
             (good.replace("model", "modell"), "goldgate.toml:3:1: unknown field `modell`"),
@@ -311,6 +370,23 @@ mod tests {
             (azure("2024-10-21", "preview"), "goldgate.toml:6:15: `preview` is no dated version"),
             (azure("api = \"deployment\"", "api = \"v1\""), "goldgate.toml:6:15: with `api = \"v1\"` the version is"),
             (azure("api = \"deployment\"", "api = \"v2\""), "goldgate.toml:5:7: `api` is `v1` or `deployment`"),
+            (identity("identity = \"entra\""), "goldgate.toml:7:12: unknown identity"),
+            (identity("identity = \"api-key\""), "lacks `api-key-env` or `identity`"),
+            (azure("\"K\"\n", "\"K\"\nscope = \"s\"\n"), "goldgate.toml:8:9: identity `api-key` has no key `scope`"),
+            (azure("\"K\"\n", "\"K\"\nidentity = \"default\"\n"), "identity `default` needs no key"),
+            (
+                identity("identity = \"azure-cli\"\nimds = \"http://127.0.0.1\""),
+                "identity `azure-cli` has no key `imds`",
+            ),
+            (
+                identity("identity = \"default\"\nauthority = \"http://login\""),
+                "goldgate.toml:8:13: a secret would go to",
+            ),
+            (identity("identity = \"default\"\nimds = \"http://10.0.0.1\""), "goldgate.toml:8:8: a secret would go to"),
+            (identity("identity = \"default\"\nscope = \"a b\""), "goldgate.toml:8:9: `scope` is one word"),
+            (identity("identity = \"default\"\nsignature = \"hs256\""), "`signature` is `rs256` or `ps256`"),
+            (identity("identity = \"default\"\ntenant-env = \"1111-2222\""), "goldgate.toml:8:14: this is no name of"),
+            (format!("{OPENAI}identity = \"default\"\n"), "kind `openai` has no key `identity`"),
             (
                 azure("api-key-env = \"K\"", "api-key-env = \"k k\""),
                 "goldgate.toml:7:15: this is no name of an environment",

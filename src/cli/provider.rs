@@ -1,9 +1,11 @@
 //! What stands behind a target's name: a checkpoint of this machine, or a deployment of a server, as `goldgate.toml` says.
 
-use super::CliError;
 use super::config::RawTarget;
+use super::{CliError, identity};
 use crate::suite::diag::{Diagnostics, SourceFile};
-use crate::target::{Allowance, AzureApi, LimitField, Mapping, Patience, Protocol, RemoteModel, RemoteSpec, Sampling};
+use crate::target::{
+    Allowance, AzureApi, IdentitySpec, LimitField, Mapping, Patience, Protocol, RemoteModel, RemoteSpec, Sampling,
+};
 use regex::Regex;
 use std::ops::{Range, RangeInclusive};
 use std::sync::LazyLock;
@@ -32,6 +34,11 @@ pub struct Remote {
 }
 
 impl Remote {
+    /// The kind of the target, as the project's file names it.
+    pub fn kind(&self) -> &'static str {
+        self.spec.kind()
+    }
+
     /// What to ask, with the address from the environment where the file says so. Nothing is sent.
     ///
     /// # Errors
@@ -80,17 +87,20 @@ pub(super) fn check(
     wrong: &mut Diagnostics,
 ) -> Option<Provider> {
     let mut checked = Checked { raw, name, file, wrong, fine: true };
-    if let Some(key) = &raw.api_key {
-        let help =
-            "name the environment variable that holds the key in `api-key-env`, and change the key: it stood in a file";
-        checked.refuse(key.span(), "a key may not stand in this file", help);
-        return None;
+    for (written, name) in [(&raw.api_key, "api-key-env"), (&raw.client_secret, "client-secret-env")] {
+        if let Some(key) = written {
+            let help = format!(
+                "name the environment variable that holds the key in `{name}`, and change the key: it stood in a file"
+            );
+            checked.refuse(key.span(), "a key may not stand in this file", help);
+            return None;
+        }
     }
     let kind = raw.kind.get_ref().as_str();
     let keys = match kind {
         "local" => LOCAL.to_vec(),
         "openai" => [OPENAI, REMOTE].concat(),
-        "azure-openai" => [AZURE, REMOTE].concat(),
+        "azure-openai" => [AZURE, identity::KEYS, REMOTE].concat(),
         "azure-ml" => [AZURE_ML, REMOTE].concat(),
         _ => {
             let help = "the kinds are `local`, `openai`, `azure-openai` and `azure-ml`";
@@ -145,12 +155,12 @@ fn given(raw: &RawTarget) -> Vec<(&'static str, Range<usize>)> {
         at("breaker-failures", &raw.breaker_failures),
         at("breaker-seconds", &raw.breaker_seconds),
     ];
-    all.into_iter().flatten().collect()
+    all.into_iter().flatten().chain(identity::given(raw)).collect()
 }
 
 /// One target while it is checked.
-struct Checked<'a> {
-    raw: &'a RawTarget,
+pub(super) struct Checked<'a> {
+    pub(super) raw: &'a RawTarget,
     name: Range<usize>,
     file: &'a SourceFile,
     wrong: &'a mut Diagnostics,
@@ -158,12 +168,12 @@ struct Checked<'a> {
 }
 
 impl Checked<'_> {
-    fn refuse(&mut self, at: Range<usize>, message: impl Into<String>, help: impl Into<String>) {
+    pub(super) fn refuse(&mut self, at: Range<usize>, message: impl Into<String>, help: impl Into<String>) {
         self.fine = false;
         self.wrong.push(self.file.error(at, message).help(help));
     }
 
-    fn lacks(&mut self, what: &str) {
+    pub(super) fn lacks(&mut self, what: &str) {
         let (kind, name) = (self.raw.kind.get_ref(), self.file.text[self.name.clone()].trim_matches('"').to_owned());
         self.refuse(
             self.name.clone(),
@@ -182,7 +192,7 @@ impl Checked<'_> {
     }
 
     /// The name of an environment variable. Lower case is refused, because a key that somebody put in its place has some.
-    fn variable(&mut self, value: &Option<Spanned<String>>) -> Option<String> {
+    pub(super) fn variable(&mut self, value: &Option<Spanned<String>>) -> Option<String> {
         let value = value.as_ref()?;
         let text = value.get_ref();
         let fits = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
@@ -207,15 +217,13 @@ impl Checked<'_> {
         let (base_url, model) = (self.need("base-url", &self.raw.base_url), self.need("model", &self.raw.model));
         let model = RemoteModel::OpenAi { base_url: base_url?, model: model? };
         let protocol = self.protocol();
-        self.remote(model, protocol, self.raw.base_url.as_ref().map(Spanned::span), None)
+        self.remote(model, protocol, None, self.raw.base_url.as_ref().map(Spanned::span), None)
     }
 
     /// What both Azure kinds need: address, the variable that may hold it, and deployment.
     fn azure_names(&mut self) -> (String, Option<String>, Option<String>) {
         let raw = self.raw;
         let deployment = self.need("deployment", &raw.deployment);
-        // Nothing else authenticates in this version.
-        self.need("api-key-env", &raw.api_key_env);
         let endpoint_env = self.variable(&raw.endpoint_env);
         match (&raw.endpoint, &raw.endpoint_env) {
             (None, None) => self.lacks("`endpoint` or `endpoint-env`"),
@@ -228,6 +236,8 @@ impl Checked<'_> {
     fn azure_ml(&mut self) -> Option<Provider> {
         let raw = self.raw;
         let (endpoint, endpoint_env, deployment) = self.azure_names();
+        // Nothing else authenticates at these endpoints in this version.
+        self.need("api-key-env", &raw.api_key_env);
         let protocol = self.form();
         if let (Protocol::Score(_), Some(model)) = (&protocol, &raw.model) {
             self.refuse(model.span(), "`model` belongs to chat completions", "write it into `request`");
@@ -237,7 +247,7 @@ impl Checked<'_> {
         }
         let model = raw.model.as_ref().map(|m| m.get_ref().clone());
         let model = RemoteModel::AzureMl { endpoint, deployment: deployment?, model };
-        self.remote(model, protocol, raw.endpoint.as_ref().map(Spanned::span), endpoint_env)
+        self.remote(model, protocol, None, raw.endpoint.as_ref().map(Spanned::span), endpoint_env)
     }
 
     /// The form of an Azure ML endpoint: its own where the file maps it, else chat completions.
@@ -273,12 +283,14 @@ impl Checked<'_> {
         let raw = self.raw;
         let (endpoint, endpoint_env, deployment) = self.azure_names();
         let api = self.api();
+        let scope = api.as_ref().map_or("", identity::usual_scope);
+        let identity = self.identity(scope);
         if !self.fine {
             return None;
         }
         let model = RemoteModel::AzureOpenAi { endpoint, deployment: deployment?, api: api? };
         let protocol = self.protocol();
-        self.remote(model, protocol, raw.endpoint.as_ref().map(Spanned::span), endpoint_env)
+        self.remote(model, protocol, identity, raw.endpoint.as_ref().map(Spanned::span), endpoint_env)
     }
 
     fn api(&mut self) -> Option<AzureApi> {
@@ -384,6 +396,7 @@ impl Checked<'_> {
         &mut self,
         model: RemoteModel,
         protocol: Protocol,
+        identity: Option<IdentitySpec>,
         address: Option<Range<usize>>,
         endpoint_env: Option<String>,
     ) -> Option<Provider> {
@@ -414,11 +427,13 @@ impl Checked<'_> {
                 usual.longest_wait.as_secs(),
             )),
         };
+        let identity = identity.map(|i| Box::new(IdentitySpec { timeout: i.timeout.min(patience.timeout), ..i }));
         let key_env = self.variable(&raw.api_key_env);
         let seed = raw.seed.as_ref().map_or(1, |s| *s.get_ref());
         let (sampling, effort) = (self.sampling(), self.effort());
         let allowance = self.allowance()?;
-        let spec = RemoteSpec { model, protocol, key_env, limit_field, seed, sampling, effort, patience, allowance };
+        let spec =
+            RemoteSpec { model, protocol, key_env, identity, limit_field, seed, sampling, effort, patience, allowance };
         if let Some(span) = address
             && let Err(e) = spec.url()
         {

@@ -7,6 +7,7 @@ mod calibrate_simulate;
 mod documents;
 mod flow;
 mod formats;
+mod identity;
 mod limits;
 mod malformed;
 mod many;

@@ -188,10 +188,15 @@ fn read(input: &mut impl BufRead, asked: &Mutex<Vec<Asked>>) -> std::io::Result<
         let Some((name, value)) = line.trim_end().split_once(": ") else { break };
         headers.insert(name.to_lowercase(), value.to_owned());
     }
-    let mut body = vec![0; headers["content-length"].parse().unwrap()];
+    let mut body = vec![0; headers.get("content-length").map_or(0, |n| n.parse().unwrap())];
     input.read_exact(&mut body)?;
-    let body: Value = serde_json::from_slice(&body).unwrap();
-    let question = turns(&body).last().unwrap()["content"].as_str().unwrap().to_owned();
+    // A token request is a form, or has no body; its path is what it asks.
+    let text = || Value::String(String::from_utf8_lossy(&body).into_owned());
+    let body: Value = serde_json::from_slice(&body).unwrap_or_else(|_| text());
+    let question = match body.is_object() {
+        true => turns(&body).last().unwrap()["content"].as_str().unwrap().to_owned(),
+        false => path.clone(),
+    };
     let mut all = asked.lock().unwrap();
     let same = |a: &&Asked| a.question == question && a.path == path && a.body["model"] == body["model"];
     let nth = all.iter().filter(same).count();

@@ -92,12 +92,14 @@ pub(in crate::target) struct Problem {
     pub message: String,
     /// How long the server asks us to wait.
     pub wait: Option<Duration>,
+    /// Whether the server does not know the credential (HTTP 401): another one may be known.
+    pub unknown_credential: bool,
 }
 
 impl Problem {
     /// A problem without a hint.
     pub(in crate::target) fn new(class: Class, message: impl Into<String>) -> Self {
-        Self { class, message: message.into(), wait: None }
+        Self { class, message: message.into(), wait: None, unknown_credential: false }
     }
 }
 
@@ -128,7 +130,8 @@ pub(in crate::target) fn of_reply(status: u16, headers: &HeaderMap, body: &[u8],
     if let Some(advice) = class.advice() {
         message.push_str(&format!("; {advice}"));
     }
-    Problem { class, wait: wait::hint(headers, told.message.as_deref().unwrap_or_default(), now), message }
+    let wait = wait::hint(headers, told.message.as_deref().unwrap_or_default(), now);
+    Problem { class, message, wait, unknown_credential: status == 401 }
 }
 
 /// What an error object inside a successful reply says, a frame of a stream or a whole body.

@@ -19,8 +19,7 @@ pub(super) use request::Ask;
 pub use request::{LimitField, Sampling};
 pub(super) use responses::body as responses_body;
 pub use score::Mapping;
-
-pub(super) use wait::back_off;
+pub(super) use wait::{back_off, hint};
 
 /// The most bytes of one reply that are read: far above any answer, far below what would hurt.
 pub(super) const MAX_REPLY: usize = 8 << 20;

@@ -4,6 +4,7 @@ use super::super::Question;
 use super::super::http::{
     Ask, Class, LimitField, MAX_REPLY, Problem, Protocol, Said, Stream, back_off, of_reply, responses_body, whole,
 };
+use super::access::Grant;
 use super::limit::{Demand, Ending, Ticket};
 use super::{DEPLOYMENT, RemoteInner, RemoteModel};
 use crate::types::{DigestBuilder, Failure, FailureKind, Response, Served, SplitMix64, Timing, Untrusted};
@@ -28,12 +29,21 @@ impl RemoteInner {
         let mut jitter = self.jitter(question);
         let mut served = Served::default();
         let demand = Demand::new(question, self.spec.allowance.price);
+        let mut renewed = false;
         loop {
             let admitted = self.deployment.admit(demand, served.attempts == 0).await;
             let (ticket, queued) = admitted.map_err(|why| self.stop(why))?;
             served.waited_us += micros(queued);
+            // A token is fetched outside the attempt, for its time is none of the model's; and after the wait, in which one may end.
+            let grant = match self.access.grant().await {
+                Ok(grant) => grant,
+                Err(problem) => {
+                    ticket.end(Ending::Trouble(problem.class));
+                    return Err(self.give_up(problem, &HeaderMap::new(), served));
+                }
+            };
             let field = self.limit_field();
-            let attempt = self.exchange(question, field, &ticket);
+            let attempt = self.exchange(question, field, &ticket, &grant);
             let outcome = match tokio::time::timeout(self.spec.patience.timeout, attempt).await {
                 Ok(outcome) => outcome,
                 Err(_) => {
@@ -41,7 +51,7 @@ impl RemoteInner {
                     Err((HeaderMap::new(), Problem::new(Class::Late, format!("no whole answer within {limit} s"))))
                 }
             };
-            let (head, problem) = match outcome {
+            let (head, mut problem) = match outcome {
                 Ok(reply) => {
                     ticket.end(Ending::Answered(reply.said.usage));
                     served.attempts += 1;
@@ -62,6 +72,16 @@ impl RemoteInner {
                 self.rename_limit(field);
                 continue;
             }
+            if problem.unknown_credential && !renewed && self.access.refused(&grant).await {
+                // No model saw the question: a token may end, or be taken back, before its time.
+                renewed = true;
+                continue;
+            }
+            if problem.unknown_credential
+                && let Some(about) = self.access.about(&grant)
+            {
+                problem.message.insert_str(0, &about);
+            }
             served.attempts += 1;
             served.uncounted += u32::from(problem.class.may_be_billed());
             let wait = back_off(&mut jitter, served.attempts).min(patience.longest_wait).max(told);
@@ -69,10 +89,7 @@ impl RemoteInner {
             let give_up =
                 !problem.class.is_transient() || served.attempts >= patience.attempts || told > patience.longest_wait;
             if give_up {
-                if problem.class.kind() == FailureKind::Unavailable {
-                    self.deployment.shared().stop(&self.redact(problem.message.clone()));
-                }
-                return Err(self.failure(problem, &head, served));
+                return Err(self.give_up(problem, &head, served));
             }
             self.deployment
                 .allow_retry(problem.class)
@@ -80,6 +97,14 @@ impl RemoteInner {
             self.deployment.shared().sleep(wait).await.map_err(|why| self.stop(why))?;
             served.waited_us += micros(wait);
         }
+    }
+
+    /// The failure of a question that is not asked again; the run ends where every other question would meet the same.
+    fn give_up(&self, problem: Problem, head: &HeaderMap, served: Served) -> Failure {
+        if problem.class.kind() == FailureKind::Unavailable {
+            self.deployment.shared().stop(&self.redact(problem.message.clone()));
+        }
+        self.failure(problem, head, served)
     }
 
     /// Ends the run, which goes on at the next sitting: nothing is recorded for the question.
@@ -106,6 +131,7 @@ impl RemoteInner {
         question: &Question,
         limit_field: LimitField,
         ticket: &Ticket,
+        grant: &Grant,
     ) -> Result<Reply, (HeaderMap, Problem)> {
         let ask = Ask {
             model: self.spec.body_model(),
@@ -123,7 +149,8 @@ impl RemoteInner {
                 mapping.body(&ask).map_err(|e| (HeaderMap::new(), Problem::new(Class::Rejected, e)))?
             }
         };
-        let request = self.client.post(self.url.clone()).headers(self.headers.clone()).body(body);
+        let request =
+            self.client.post(self.url.clone()).headers(self.headers.clone()).headers(grant.headers()).body(body);
         let sent = Instant::now();
         let mut reply = request.send().await.map_err(|e| (HeaderMap::new(), trouble(e)))?;
         ticket.head();
@@ -277,13 +304,18 @@ fn too_long() -> Problem {
     Problem::new(Class::Unreadable, format!("the reply is longer than {} MiB", MAX_REPLY >> 20))
 }
 
-/// What went wrong below HTTP, with its causes.
+/// What went wrong below HTTP.
 fn trouble(e: reqwest::Error) -> Problem {
     let class = match () {
         () if e.is_connect() => Class::Unreachable,
         () if e.is_timeout() => Class::Late,
         () => Class::Cut,
     };
+    Problem::new(class, words(e))
+}
+
+/// What a connection says that failed, with its causes and without its address.
+pub(super) fn words(e: reqwest::Error) -> String {
     let e = e.without_url();
     let mut message = e.to_string();
     let mut cause = std::error::Error::source(&e);
@@ -295,7 +327,7 @@ fn trouble(e: reqwest::Error) -> Problem {
         }
         cause = c.source();
     }
-    Problem::new(class, message)
+    message
 }
 
 fn micros(d: Duration) -> u64 {

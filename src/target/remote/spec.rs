@@ -1,6 +1,7 @@
 //! Which endpoint is asked, and how: everything about a remote target that can be known without a socket.
 
 use super::super::http::{LimitField, Protocol, Sampling};
+use super::identity::IdentitySpec;
 use super::limit::Allowance;
 use crate::types::{Digest, DigestBuilder};
 use reqwest::Url;
@@ -78,6 +79,8 @@ pub struct RemoteSpec {
     pub protocol: Protocol,
     /// The environment variable that holds the key.
     pub key_env: Option<String>,
+    /// The identity whose token takes the key's place.
+    pub identity: Option<Box<IdentitySpec>>,
     /// The name of the token limit that is tried first; `None` takes the usual one of the protocol.
     pub limit_field: Option<LimitField>,
     /// The seed of the server's sampler; at temperature 0 most servers ignore it.
@@ -156,7 +159,7 @@ impl RemoteSpec {
                     .to_owned(),
             );
         }
-        if url.scheme() == "http" && self.key_env.is_some() && !is_loopback(&url) {
+        if url.scheme() == "http" && (self.key_env.is_some() || self.identity.is_some()) && !is_loopback(&url) {
             return Err(format!("a key would go to `{base}` unprotected; write `https://…`"));
         }
         let mut kept: Vec<String> = url.path().split('/').filter(|s| !s.is_empty()).map(str::to_owned).collect();
@@ -253,7 +256,7 @@ impl RemoteSpec {
     }
 }
 
-fn is_loopback(url: &Url) -> bool {
+pub(super) fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     host == "localhost" || address.is_ok_and(|a| a.is_loopback())

@@ -8,6 +8,7 @@ fn openai(base_url: &str, key_env: Option<&str>) -> RemoteSpec {
         model: RemoteModel::OpenAi { base_url: base_url.to_owned(), model: "m".to_owned() },
         protocol: Protocol::Chat,
         key_env: key_env.map(str::to_owned),
+        identity: None,
         limit_field: None,
         seed: 1,
         sampling: Sampling::Greedy,
