@@ -189,6 +189,7 @@ impl Contest {
             planned: self.cases,
             samples: &self.arena.samples,
             pinned_policy: Some(self.policy.digest()),
+            changed: &[],
             concurrency: 1,
         };
         gate::judge(&self.policy, asked, &self.baseline, &self.candidate)

@@ -92,7 +92,7 @@ impl RunArgs {
             return Ok(());
         }
         Err(CliError::Usage(
-            "a complete run is only judged: `--candidate`, `--run-dir`, `--seed` and `--concurrency` belong to a suite"
+            "a complete run is only judged: `--candidate`, `--run-dir`, `--seed`, `--concurrency` and `--max-cost` belong to a suite"
                 .to_owned(),
         ))
     }
@@ -104,6 +104,7 @@ impl RunArgs {
             run_dir: self.run_dir.clone(),
             seed: self.seed.unwrap_or(super::run::DEFAULT_SEED),
             concurrency: self.concurrency.unwrap_or(super::run::DEFAULT_CONCURRENCY),
+            max_cost: self.max_cost,
         }
     }
 }

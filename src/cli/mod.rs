@@ -4,9 +4,11 @@ mod budget;
 mod calibrate;
 mod compare;
 mod config;
+mod doctor;
 mod error;
 mod gate;
 mod golden;
+mod identity;
 mod output;
 mod pipeline;
 mod plan;
@@ -15,6 +17,7 @@ mod provider;
 mod report;
 mod run;
 mod scores;
+mod spend;
 mod validate;
 mod view;
 
@@ -73,6 +76,8 @@ enum Command {
     Report(report::Report),
     /// Check suites, policies, targets and checkpoints without asking anything
     Validate(validate::Validate),
+    /// See whether the project's targets can be asked: under which identity, and with which effect
+    Doctor(doctor::Doctor),
     /// Keep a run as the accepted baseline, or list what changed since
     #[command(subcommand)]
     Golden(golden::Golden),
@@ -100,6 +105,7 @@ pub fn run() -> ExitCode {
         Command::Compare(c) => c.run(&terminal),
         Command::Report(c) => c.run(&terminal),
         Command::Validate(c) => c.run(config, &terminal),
+        Command::Doctor(c) => c.run(config, &terminal),
         Command::Golden(c) => c.run(&terminal),
     };
     done.unwrap_or_else(|e| {

@@ -4,14 +4,15 @@ use super::CliError;
 use super::config::Config;
 use super::progress::Progress;
 use super::provider::Provider;
-use crate::gate::{self, Asked, Policy, Verdict};
+use super::spend;
+use crate::gate::{self, Asked, Changed, Policy, Verdict};
 use crate::run::{self, Arm, Plan};
 use crate::score::{self, Sample};
 use crate::store::{
     ArmRef, GoldenAnswer, Manifest, PolicyRef, Purpose, RUN_FORMAT, RunDir, SealedRun, SuiteRef, TrialResult,
 };
 use crate::suite::{Suite, read_text};
-use crate::target::{LocalModels, LocalSpec, RemoteModels, Target};
+use crate::target::{LocalModels, LocalSpec, RemoteModels, Spend, Target};
 use crate::types::{Metric, TargetName, Untrusted};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -53,6 +54,8 @@ pub struct RunOptions<'a> {
     pub seed: u64,
     /// Questions in flight at once.
     pub concurrency: usize,
+    /// The most that the run may cost over all its sittings, US dollars.
+    pub max_cost: Option<f64>,
 }
 
 /// Asks whatever is not recorded yet and seals the run.
@@ -86,7 +89,8 @@ pub fn ask_roles(
     for (_, target) in roles {
         check_variant(loaded, config, target)?;
     }
-    let targets = load_targets(config, roles, options.seed, progress)?;
+    let cap = spend::cap(config, roles, options.max_cost)?;
+    let targets = load_targets(config, roles, options.seed, cap.clone(), progress)?;
     let mut arms = Vec::new();
     let mut refs = Vec::new();
     for ((name, target), asked) in roles.iter().zip(&targets) {
@@ -114,6 +118,9 @@ pub fn ask_roles(
     let manifest = manifest(loaded, refs, purpose, &options, plan.trials.len());
     let dir = RunDir::new(options.run_dir.unwrap_or_else(|| default_dir(&manifest)));
     let mut open = dir.open(manifest)?;
+    if let Some(cap) = &cap {
+        cap.add(spend::spent(loaded, config, roles, &plan, &open.recorded)?);
+    }
     // Said before the first question, so that whoever interrupts the run knows where it lies.
     progress.note(&format!("recording in {}", dir.path().display()));
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -177,19 +184,25 @@ fn load_targets(
     config: &Config,
     roles: &[(TargetName, TargetName)],
     seed: u64,
+    cap: Option<Arc<Spend>>,
     progress: &Progress,
 ) -> Result<Vec<Arc<dyn Target>>, CliError> {
     let (mut local, mut remote, mut is_local) = (Vec::new(), Vec::new(), Vec::new());
     for (_, target) in roles {
-        let provider = &config.target(target)?.provider;
-        is_local.push(matches!(provider, Provider::Local { .. }));
-        match provider {
+        let c = config.target(target)?;
+        is_local.push(matches!(c.provider, Provider::Local { .. }));
+        match &c.provider {
             Provider::Local { model, adapter } => local.push(local_spec(config, model, adapter.as_deref())),
-            Provider::Remote(r) => remote.push(r.spec()?),
+            Provider::Remote(r) => {
+                let mut spec = r.spec()?;
+                spec.allowance.limits = spend::limits(c.limits);
+                spec.allowance.price = c.price.map(spend::price);
+                remote.push(spec);
+            }
         }
     }
     // What can be refused without loading anything comes first.
-    let mut remote = RemoteModels::load(&remote, seed)?.into_iter();
+    let mut remote = RemoteModels::load(&remote, seed, cap)?.into_iter();
     if !local.is_empty() {
         progress.note("loading checkpoints");
     }
@@ -311,6 +324,7 @@ pub fn score_all(run: &SealedRun, suite: &Suite) -> Result<Vec<Sample>, CliError
 #[must_use]
 pub fn judge_all(policy: &Policy, suite: &Suite, run: &SealedRun, samples: &[Sample]) -> Vec<Verdict> {
     let metrics = suite.metrics();
+    let changed = changed(run);
     let asked = Asked {
         suite: suite.name(),
         suite_digest: suite.digest(),
@@ -318,10 +332,30 @@ pub fn judge_all(policy: &Policy, suite: &Suite, run: &SealedRun, samples: &[Sam
         planned: suite.cases().len(),
         samples,
         pinned_policy: run.manifest.policy.as_ref().map(|p| p.digest),
+        changed: &changed,
         concurrency: run.manifest.concurrency,
     };
     let Some((baseline, candidates)) = run.manifest.arms.split_first() else { return Vec::new() };
     candidates.iter().map(|c| gate::judge(policy, asked, &baseline.name, &c.name)).collect()
+}
+
+/// Targets whose server named more than one model over the run, all its sittings included. A fingerprint is no model's name: servers with
+/// several back ends have several of them at any time.
+fn changed(run: &SealedRun) -> Vec<Changed> {
+    let mut seen: BTreeMap<&TargetName, Vec<Untrusted>> = BTreeMap::new();
+    for record in &run.records {
+        let served = match &record.result {
+            TrialResult::Response(r) => &r.served,
+            TrialResult::Failure(f) => &f.served,
+        };
+        let Some(model) = served.as_ref().and_then(|s| s.model.as_ref()) else { continue };
+        let models = seen.entry(&record.target).or_default();
+        if !models.contains(model) {
+            models.push(model.clone());
+        }
+    }
+    let several = seen.into_iter().filter(|(_, models)| models.len() > 1);
+    several.map(|(target, models)| Changed { target: target.clone(), models }).collect()
 }
 
 /// The run's answers and scores without any timing: what a rerun must reproduce byte for byte.

@@ -41,6 +41,9 @@ pub struct RunArgs {
     /// Questions in flight at once; above 1 a run is faster and its times prove nothing [default: 1]
     #[arg(short = 'j', long, value_name = "N", value_parser = in_flight)]
     pub concurrency: Option<usize>,
+    /// Stop before the run's remote targets could cost more than this, US dollars; each needs a `price`
+    #[arg(long, value_name = "USD", value_parser = dollars)]
+    pub max_cost: Option<f64>,
 }
 
 pub(super) fn target_name(text: &str) -> Result<TargetName, String> {
@@ -54,10 +57,21 @@ pub(super) fn in_flight(text: &str) -> Result<usize, String> {
     }
 }
 
+fn dollars(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(usd) if usd > 0.0 && usd <= 1e9 => Ok(usd),
+        _ => Err("write US dollars as a number above 0, such as 2.50".to_owned()),
+    }
+}
+
 impl RunArgs {
     /// Whether nothing was named.
     pub fn is_default(&self) -> bool {
-        self.candidate.is_empty() && self.run_dir.is_none() && self.seed.is_none() && self.concurrency.is_none()
+        self.candidate.is_empty()
+            && self.run_dir.is_none()
+            && self.seed.is_none()
+            && self.concurrency.is_none()
+            && self.max_cost.is_none()
     }
 }
 

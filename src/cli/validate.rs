@@ -65,7 +65,11 @@ impl Validate {
                     Provider::Remote(remote) => {
                         let spec = remote.spec()?;
                         let digest = RemoteModels::check(&spec)?.short();
-                        let key = spec.key_env.as_ref().map(|k| format!(", key in `{k}`")).unwrap_or_default();
+                        let key = match (&spec.key_env, &spec.identity) {
+                            (Some(k), _) => format!(", key in `{k}`"),
+                            (None, Some(i)) => format!(", identity `{}`", i.kind.as_str()),
+                            (None, None) => String::new(),
+                        };
                         let at = spec.url().unwrap_or_default();
                         terminal.say(&format!("target {name}: {at}{key}, digest {digest}; nothing was sent"));
                     }

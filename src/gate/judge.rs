@@ -6,7 +6,7 @@ use super::verdict::{Decision, Evidence, Finding, Status, Verdict};
 use crate::compare::{self, Answer, Comparison, Held, Measurement, NotComparable, Numbers};
 use crate::score::Sample;
 use crate::stats;
-use crate::types::{Digest, Interval, Metric, Outcome, SuiteName, TargetName};
+use crate::types::{Digest, Interval, Metric, Outcome, SuiteName, TargetName, Untrusted};
 use std::collections::BTreeSet;
 
 /// What was to be asked and what came back: all that a verdict depends on beside the policy.
@@ -24,8 +24,19 @@ pub struct Asked<'a> {
     pub samples: &'a [Sample],
     /// The digest of the policy that was pinned before the first question, if one was.
     pub pinned_policy: Option<Digest>,
+    /// Targets whose server named more than one model while it was asked.
+    pub changed: &'a [Changed],
     /// Questions that were in flight at once. Above one they share a batch, so that a slow target slows the other too.
     pub concurrency: usize,
+}
+
+/// A target behind whose name the model changed during the run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changed {
+    /// The target.
+    pub target: TargetName,
+    /// The models that its server named, in the order in which they were first seen.
+    pub models: Vec<Untrusted>,
 }
 
 /// Judges one candidate against a baseline.
@@ -85,6 +96,10 @@ fn obstacles(policy: &Policy, asked: Asked<'_>, baseline: &TargetName, candidate
     }
     for target in [baseline, candidate] {
         let of = || asked.samples.iter().filter(|s| s.target == *target);
+        for changed in asked.changed.iter().filter(|c| c.target == *target) {
+            let models: Vec<String> = changed.models.iter().map(|m| format!("`{}`", m.for_terminal(80))).collect();
+            found.push(format!("the model behind `{target}` changed during the run: {}", models.join(", then ")));
+        }
         let answered = of().filter(|s| s.outcome == Outcome::Answered).count();
         if of().count() < asked.planned {
             found.push(format!("{} of {} trials of `{target}` were asked", of().count(), asked.planned));

@@ -11,7 +11,7 @@ mod tests;
 mod verdict;
 
 pub use fit::check_fit;
-pub use judge::{Asked, judge};
+pub use judge::{Asked, Changed, judge};
 pub use noise::{CriterionNoise, Decisions, NoFloor, Noise, Repeated, noise};
 pub use plan::{
     Amount, CostRequest, CriterionPlan, Figure, FigureKind, Joint, JointMethod, Limits, PLAN_FORMAT, Pilot, PilotUse,

@@ -228,6 +228,7 @@ fn judge_pairs(policy: &Policy, r: Repeated<'_>, criteria: &mut [CriterionNoise]
                 planned: r.planned,
                 samples: &samples,
                 pinned_policy: Some(policy.digest()),
+                changed: &[],
                 concurrency: r.concurrency,
             };
             let verdict = judge(policy, asked, baseline, again);

@@ -89,6 +89,7 @@ fn verdict(samples: &[Sample], planned: usize) -> Verdict {
         planned,
         samples,
         pinned_policy: Some(policy.digest()),
+        changed: &[],
         concurrency: 1,
     };
     judge(&policy, asked, &name("base"), &name("cand"))
@@ -191,6 +192,7 @@ fn a_policy_changed_after_the_run_cannot_promote() {
             planned: 100,
             samples: &samples,
             pinned_policy: pinned,
+            changed: &[],
             concurrency: 1,
         };
         let v = judge(&policy, asked, &name("base"), &name("cand"));

@@ -41,4 +41,4 @@ pub use markdown::{BUDGET as MARKDOWN_BUDGET, markdown};
 pub use model::{AnswerRow, CaseRow, ReportModel, RunFacts, TargetFacts, TokenSaving};
 pub use noise::noise_table;
 pub use plan::plan_text;
-pub use terminal::{Style, terminal};
+pub use terminal::{Style, terminal, wrap};

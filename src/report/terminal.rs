@@ -173,7 +173,8 @@ fn clip(text: &str, width: usize, style: Style) -> String {
 }
 
 /// Breaks a line at spaces; a word longer than a line is cut.
-fn wrap(text: &str, width: usize) -> Vec<String> {
+#[must_use]
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();
     let mut used = 0;

@@ -18,9 +18,9 @@ pub enum RunError {
     /// A record could not be written.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A target is gone.
+    /// A target is gone, or asking it may go on no further.
     #[error(
-        "target `{target}` is gone: {message}; what was answered is recorded, and the same command with `--run-dir` and this run's folder goes on"
+        "target `{target}` is asked no more: {message}; what was answered is recorded, and the same command with `--run-dir` and this run's folder goes on"
     )]
     Unavailable {
         /// Which.
@@ -50,8 +50,9 @@ pub async fn execute(
     observe(&Event::Started { planned: plan.trials.len(), already });
     let began = Instant::now();
     let mut in_flight: JoinSet<(Trial, Result<Response, Failure>)> = JoinSet::new();
+    let mut stopped = None;
     loop {
-        while in_flight.len() < concurrency.max(1) {
+        while stopped.is_none() && in_flight.len() < concurrency.max(1) {
             let Some(trial) = waiting.pop_front() else { break };
             let case = &suite.cases()[trial.case];
             let turns =
@@ -61,9 +62,18 @@ pub async fn execute(
             in_flight.spawn(async move { (trial, answer.await) });
         }
         let Some(done) = in_flight.join_next().await else { break };
-        record(suite, plan, open, done, &mut observe)?;
+        match record(suite, plan, open, done, &mut observe) {
+            // What is under way may have been paid for: its answers are waited for, and no new question is asked.
+            Err(e @ RunError::Unavailable { .. }) => {
+                stopped.get_or_insert(e);
+            }
+            other => other?,
+        }
     }
     open.journal.sync()?;
+    if let Some(stopped) = stopped {
+        return Err(stopped);
+    }
     observe(&Event::Finished);
     Ok(began.elapsed())
 }

@@ -157,7 +157,7 @@ fn answer(text: &str) -> Response {
     Response {
         text: Untrusted::new(format!("yes to {text}")),
         finish: Finish::Stop,
-        usage: Some(Usage { prompt: 1, completion: 1 }),
+        usage: Some(Usage { prompt: 1, completion: 1, reasoning: None }),
         smallest_gap: None,
         timing: Timing { queued_us: 0, first_token_us: 1, total_us: 2 },
         served: None,

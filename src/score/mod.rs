@@ -154,7 +154,7 @@ mod tests {
         Response {
             text: text.into(),
             finish: Finish::Length,
-            usage: Some(Usage { prompt: 7, completion: 2 }),
+            usage: Some(Usage { prompt: 7, completion: 2, reasoning: None }),
             smallest_gap: None,
             timing: Timing { queued_us: 1, first_token_us: 1500, total_us: 0 },
             served: None,

@@ -93,7 +93,7 @@ pub struct ArmRef {
     pub name: TargetName,
     /// The target in `goldgate.toml`.
     pub target: TargetName,
-    /// The provider: `local`, `openai` or `azure-openai`.
+    /// The provider: `local`, `openai`, `azure-openai` or `azure-ml`.
     pub kind: String,
     /// Checkpoint folder or deployment.
     pub model: String,

@@ -17,7 +17,7 @@ fn record(i: u64) -> Record {
     let response = Response {
         text: Untrusted::new(format!("schön {i}\n")),
         finish: Finish::Stop,
-        usage: Some(Usage { prompt: 3, completion: 2 }),
+        usage: Some(Usage { prompt: 3, completion: 2, reasoning: None }),
         smallest_gap: Some(0.5),
         timing: Timing { queued_us: 1, first_token_us: 2, total_us: 3 },
         served: None,

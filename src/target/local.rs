@@ -192,7 +192,7 @@ fn response(c: Completion) -> Response {
             crate::engine::Finish::Stop => Finish::Stop,
             crate::engine::Finish::Length => Finish::Length,
         },
-        usage: Some(Usage { prompt: c.prompt_tokens as u64, completion: c.completion_tokens as u64 }),
+        usage: Some(Usage { prompt: c.prompt_tokens as u64, completion: c.completion_tokens as u64, reasoning: None }),
         // A vocabulary of one has no second best, and JSON has no infinity.
         smallest_gap: Some(c.smallest_gap).filter(|g| g.is_finite()),
         timing: Timing {

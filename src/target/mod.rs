@@ -6,15 +6,18 @@ mod remote;
 #[cfg(test)]
 mod tests;
 
-pub use http::LimitField;
+pub use http::{LimitField, Mapping, Protocol, Sampling};
 pub use local::{LocalError, LocalModels, LocalSpec};
-pub use remote::{AzureApi, Patience, RemoteError, RemoteModel, RemoteModels, RemoteSpec};
+pub use remote::{
+    Allowance, AzureApi, Examined, Found, IdentityKind, IdentitySpec, PassedOver, Patience, RateLimits, RemoteError,
+    RemoteModel, RemoteModels, RemoteSpec, Signature, Spend, TokenFacts, TokenPrice,
+};
 
 use crate::types::{Digest, Failure, Response, Turn};
 use std::future::Future;
 use std::pin::Pin;
 
-/// One question: a prompt and how long the answer may be. Decoding is greedy.
+/// One question: a prompt and how long the answer may be. Decoding is greedy unless a remote target says otherwise.
 #[derive(Clone, Debug)]
 pub struct Question {
     /// The prompt.

@@ -52,8 +52,12 @@ impl Response {
 pub struct Served {
     /// How often the question was sent.
     pub attempts: u32,
-    /// Microseconds between attempts, told by the server or drawn for the back-off; in no other time.
+    /// Microseconds in which it was kept back: by the deployment's limits, by a wait that the server asked for or by the back-off; in no
+    /// other time.
     pub waited_us: u64,
+    /// Attempts without an answer that the server may have billed, and of which nobody knows the tokens.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub uncounted: u32,
     /// Whether the answer came piece by piece.
     pub streamed: bool,
     /// The model that the server says answered: never the deployment's name.
@@ -74,6 +78,11 @@ pub struct Served {
     /// Whether the server wanted the token limit under its other name.
     #[serde(default, skip_serializing_if = "is_false")]
     pub limit_renamed: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(n: &u32) -> bool {
+    *n == 0
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
@@ -99,8 +108,11 @@ pub enum Finish {
 pub struct Usage {
     /// Tokens of the rendered prompt.
     pub prompt: u64,
-    /// Tokens of the answer, the end token included.
+    /// Tokens of the answer, the end token and what the model thought before it included: all of it is made, waited for and paid for.
     pub completion: u64,
+    /// How many of `completion` the model thought and did not say; `None` where the server did not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<u64>,
 }
 
 /// Monotonic times of one question in microseconds, measured where the answer is made and never read from a cache.

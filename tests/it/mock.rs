@@ -29,7 +29,7 @@ pub struct Asked {
 impl Asked {
     /// Words of all turns: what this server takes for tokens.
     pub fn words(&self) -> usize {
-        let turns = self.body["messages"].as_array().unwrap();
+        let turns = turns(&self.body);
         turns.iter().map(|t| t["content"].as_str().unwrap().split_whitespace().count()).sum()
     }
 }
@@ -188,10 +188,15 @@ fn read(input: &mut impl BufRead, asked: &Mutex<Vec<Asked>>) -> std::io::Result<
         let Some((name, value)) = line.trim_end().split_once(": ") else { break };
         headers.insert(name.to_lowercase(), value.to_owned());
     }
-    let mut body = vec![0; headers["content-length"].parse().unwrap()];
+    let mut body = vec![0; headers.get("content-length").map_or(0, |n| n.parse().unwrap())];
     input.read_exact(&mut body)?;
-    let body: Value = serde_json::from_slice(&body).unwrap();
-    let question = body["messages"].as_array().unwrap().last().unwrap()["content"].as_str().unwrap().to_owned();
+    // A token request is a form, or has no body; its path is what it asks.
+    let text = || Value::String(String::from_utf8_lossy(&body).into_owned());
+    let body: Value = serde_json::from_slice(&body).unwrap_or_else(|_| text());
+    let question = match body.is_object() {
+        true => turns(&body).last().unwrap()["content"].as_str().unwrap().to_owned(),
+        false => path.clone(),
+    };
     let mut all = asked.lock().unwrap();
     let same = |a: &&Asked| a.question == question && a.path == path && a.body["model"] == body["model"];
     let nth = all.iter().filter(same).count();
@@ -200,8 +205,19 @@ fn read(input: &mut impl BufRead, asked: &Mutex<Vec<Asked>>) -> std::io::Result<
     Ok(Some(request))
 }
 
+/// The turns of a question, in chat completions' words or in those of the Responses API.
+fn turns(body: &Value) -> &Vec<Value> {
+    body.get("messages").unwrap_or_else(|| &body["input"]).as_array().unwrap()
+}
+
 fn usage(text: &str, request: &Asked) -> Value {
-    json!({"prompt_tokens": request.words(), "completion_tokens": text.split_whitespace().count() + 1})
+    let mut usage = json!({"prompt_tokens": request.words(), "completion_tokens": text.split_whitespace().count() + 1});
+    // Who thinks is billed for it.
+    if request.body.get("reasoning_effort").is_some() {
+        usage["completion_tokens"] = json!(text.split_whitespace().count() + 1 + 40);
+        usage["completion_tokens_details"] = json!({"reasoning_tokens": 40});
+    }
+    usage
 }
 
 /// The frames of a stream as Azure sends them: filter, role, a piece per word, end, usage, done.

@@ -401,6 +401,145 @@ fn azure_is_spoken_to_in_both_styles_and_the_limit_s_name_is_learnt_once() {
     assert_eq!(renamed[0]["attempts"], 1, "no model saw the refused form");
 }
 
+/// A project whose targets are two deployments of one Azure ML endpoint.
+fn ml_project(mock: &Mock, more: &str) -> Project {
+    let p = Project::new();
+    let target = |name: &str, deployment: &str, prompt: &str| {
+        format!(
+            "[target.{name}]\nkind = \"azure-ml\"\nendpoint-env = \"MOCK_ENDPOINT\"\ndeployment = \"{deployment}\"\n\
+             api-key-env = \"MOCK_KEY\"\nprompt = \"{prompt}\"\n{more}\n"
+        )
+    };
+    p.write("goldgate.toml", target("base", "blue", "long") + &target("cand", "green", "short"));
+    let out = p.run_with(&GATE, &[("MOCK_KEY", KEY), ("MOCK_ENDPOINT", &format!("{}/score", mock.url()))]);
+    assert_no_key(&p, &out);
+    p
+}
+
+#[test]
+fn an_azure_ml_endpoint_is_pinned_to_its_deployment_and_asked_in_its_own_form() {
+    let mock = Mock::start(|a| {
+        let by = a.headers["azureml-model-deployment"].clone();
+        let by = if a.question == FOX && by == "green" { "blue".to_owned() } else { by };
+        let headers = vec![("content-type", "application/json".into()), ("azureml-model-deployment", by)];
+        Reply::Status(200, headers, "{\"output\": [\"x\"], \"made\": 2, \"read\": 9}".to_owned())
+    });
+    let p = ml_project(
+        &mock,
+        "request = '{\"messages\": {{ messages }}, \"parameters\": {\"max_new_tokens\": {{ max_new_tokens }}}}'\n\
+         response = { text = \"/output/0\", prompt-tokens = \"/read\", completion-tokens = \"/made\" }\n",
+    );
+    let asked = mock.asked();
+    assert_eq!(asked.len(), 2 * CASES);
+    for a in &asked {
+        assert_eq!((a.path.as_str(), &a.headers["authorization"]), ("/score", &format!("Bearer {KEY}")));
+        assert_eq!(a.body["parameters"], serde_json::json!({"max_new_tokens": 24}));
+    }
+    let foxes = foxes(&p);
+    for ((case, target), result) in results(&p) {
+        if target == "cand" && foxes.contains(&case) {
+            assert_eq!(result["failure"]["kind"], "elsewhere", "the other deployment's answer: {result}");
+            assert_eq!(result["failure"]["message"], "the deployment `blue` answered for this one");
+        } else {
+            let r = &result["response"];
+            assert_eq!((&r["text"], &r["served"]["streamed"]), (&"x".into(), &false.into()), "{result}");
+            assert_eq!((&r["usage"]["prompt"], &r["usage"]["completion"]), (&9.into(), &2.into()));
+        }
+    }
+    let manifest: Value = serde_json::from_str(&p.read("r/run.json")).unwrap();
+    assert_eq!(manifest["targets"][1]["kind"], "azure-ml");
+}
+
+#[test]
+fn an_azure_ml_endpoint_without_a_mapping_speaks_chat_and_a_failed_container_is_asked_again() {
+    let failed = include_str!("../fixtures/azure/aml_err_424.json");
+    let mock = Mock::start(move |a| if a.nth == 0 && a.question == FOX { status(424, failed) } else { answer("x") });
+    let p = ml_project(&mock, "model = \"desk\"\n");
+    for a in mock.asked() {
+        assert_eq!((a.path.as_str(), &a.body["model"]), ("/v1/chat/completions", &"desk".into()));
+        assert!(matches!(a.headers["azureml-model-deployment"].as_str(), "blue" | "green"));
+    }
+    assert_eq!(results(&p).len(), 2 * CASES);
+    assert!(results(&p).values().all(|r| r["response"]["text"] == "x"));
+}
+
+#[test]
+fn the_responses_api_is_asked_and_its_stream_is_the_answer() {
+    let stream = include_str!("../fixtures/azure/responses_stream.sse");
+    let mock = Mock::start(move |_| {
+        Reply::Status(200, vec![("content-type", "text/event-stream; charset=utf-8".into())], stream.to_owned())
+    });
+    let p = project(&mock, "protocol = \"responses\"\n");
+    let out = run(&p, &["run", "suites/mini", "--run-dir", "r"]);
+    assert_eq!(out.code, 0, "{out:?}");
+    for a in mock.asked() {
+        assert_eq!((a.path.as_str(), &a.body["store"]), ("/v1/responses", &false.into()));
+    }
+    for result in results(&p).into_values() {
+        let r = &result["response"];
+        assert_eq!((&r["text"], &r["finish"]), (&"Refund".into(), &"stop".into()), "{result}");
+        assert_eq!((&r["usage"]["prompt"], &r["usage"]["completion"]), (&212.into(), &2.into()));
+        assert_eq!((&r["served"]["streamed"], &r["served"]["model"]), (&true.into(), &"gpt-4.1-mini-ft".into()));
+    }
+}
+
+#[test]
+fn a_model_that_is_exchanged_during_the_run_leaves_the_verdict_undecided() {
+    let body = |model: &str| {
+        format!(
+            "{{\"model\":\"{model}\",\"usage\":{{\"prompt_tokens\":3,\"completion_tokens\":2}},\
+             \"choices\":[{{\"index\":0,\"finish_reason\":\"stop\",\"message\":{{\"content\":\"x\"}}}}]}}"
+        )
+    };
+    let reply = move |model: &str| Reply::Status(200, vec![("content-type", "application/json".into())], body(model));
+    for (exchanged, who) in [("small", "cand"), ("big", "base")] {
+        let mock = Mock::start(move |a| {
+            let model = if a.body["model"] == exchanged && a.question == FOX { "m-2" } else { "m-1" };
+            reply(model)
+        });
+        let p = project(&mock, "");
+        let out = run(&p, &GATE);
+        assert_eq!(out.code, 3, "{out:?}");
+        let verdict: Value = serde_json::from_str(&p.read("r/verdict.json")).unwrap();
+        let obstacles = verdict["verdicts"][0]["obstacles"].as_array().unwrap();
+        let [obstacle] = &obstacles[..] else { panic!("{obstacles:?}") };
+        let obstacle = obstacle.as_str().unwrap();
+        let want = format!("the model behind `{who}` changed during the run: `m-");
+        assert!(obstacle.starts_with(&want), "{obstacle}");
+        assert!(obstacle.contains("`m-1`") && obstacle.contains("`m-2`"), "{obstacle}");
+    }
+    let mock = Mock::start(move |a| reply(if a.body["model"] == "small" { "m-2" } else { "m-1" }));
+    let p = project(&mock, "");
+    run(&p, &GATE);
+    let verdict: Value = serde_json::from_str(&p.read("r/verdict.json")).unwrap();
+    assert_eq!(verdict["verdicts"][0]["obstacles"], serde_json::json!([]), "two targets are two models");
+}
+
+#[test]
+fn a_reasoning_model_is_asked_as_it_is_served_and_what_it_thought_is_counted() {
+    let refusal =
+        r#"{"error":{"code":"unsupported_value","param":"temperature","message":"'temperature' does not support 0"}}"#;
+    let mock =
+        Mock::start(move |a| if a.body.get("temperature").is_some() { status(400, refusal) } else { answer("x") });
+    let p = project(&mock, "");
+    let out = run(&p, &GATE);
+    assert_eq!((out.code, mock.asked().len()), (4, 1), "greedy answers are not replaced by sampled ones: {out:?}");
+    assert!(out.stderr.contains("write `sampling = \"default\"` in its target"), "{}", out.stderr);
+
+    let more = "sampling = \"default\"\nreasoning-effort = \"low\"\nlimit-field = \"max-completion-tokens\"\n";
+    let p = project(&mock, more);
+    let out = run(&p, &["run", "suites/mini", "--run-dir", "r"]);
+    assert_eq!(out.code, 0, "{out:?}");
+    let body = mock.asked().last().unwrap().body.clone();
+    let keys: Vec<&str> = body.as_object().unwrap().keys().map(String::as_str).collect();
+    let want = ["max_completion_tokens", "messages", "model", "reasoning_effort", "seed", "stream", "stream_options"];
+    assert_eq!(keys, want);
+    for result in results(&p).into_values() {
+        let usage = &result["response"]["usage"];
+        assert_eq!((&usage["completion"], &usage["reasoning"]), (&42.into(), &40.into()), "{result}");
+    }
+}
+
 #[test]
 fn validating_looks_for_the_key_and_sends_nothing() {
     let mock = Mock::start(|_| answer("x"));

@@ -65,6 +65,7 @@ pub fn judged(samples: &[Sample], kind: MetricKind, rule: &str) -> Verdict {
         planned: samples.iter().filter(|s| s.target == target("cand")).count(),
         samples,
         pinned_policy: Some(policy.digest()),
+        changed: &[],
         concurrency: 1,
     };
     judge(&policy, asked, &target("base"), &target("cand"))

@@ -80,8 +80,13 @@ impl NoiseArgs {
             .map(|k| TargetName::new(&format!("{target}-r{k}")).map(|name| (name, target.clone())))
             .collect::<Result<Vec<_>, _>>()
             .map_err(|e| CliError::Usage(format!("the name of a repeat would be too long: {e}")))?;
-        let options =
-            RunOptions { candidates: &[], run_dir: self.run_dir.clone(), seed, concurrency: self.concurrency };
+        let options = RunOptions {
+            candidates: &[],
+            run_dir: self.run_dir.clone(),
+            seed,
+            concurrency: self.concurrency,
+            max_cost: None,
+        };
         let mut progress = Progress::new(terminal.quiet);
         let run = pipeline::ask_roles(&loaded, &config, &roles, Purpose::Calibration, options, &mut progress)?;
         let (noise, results) = measure(&loaded, &run, target)?;

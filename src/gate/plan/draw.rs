@@ -50,6 +50,7 @@ impl Bench {
             planned: samples.len() / 2,
             samples: &samples,
             pinned_policy: None,
+            changed: &[],
             concurrency: 1,
         };
         // All that was made belongs to the criterion, whatever its slice is called.

@@ -104,6 +104,7 @@ fn judged(
         planned: samples.len() / 2,
         samples: &samples,
         pinned_policy: Some(policy.digest()),
+        changed: &[],
         concurrency: 1,
     };
     // The pilot's baseline stands for the policy's, whatever it was called.

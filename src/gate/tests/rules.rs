@@ -32,6 +32,7 @@ fn judged(kind: MetricKind, rule: &str, pairs: &[Values]) -> Verdict {
         planned: pairs.len(),
         samples: &samples,
         pinned_policy: Some(policy.digest()),
+        changed: &[],
         concurrency: 1,
     };
     judge(&policy, asked, &name("base"), &name("cand"))

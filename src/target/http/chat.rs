@@ -1,6 +1,8 @@
 //! Chat completions, whole or in pieces, to what the model said.
 
+use super::Protocol;
 use super::error::{self, Class, Problem};
+use super::responses;
 use super::sse::SseParser;
 use crate::types::{Finish, Usage};
 use serde::Deserialize;
@@ -62,6 +64,12 @@ struct FilterResult {
 struct RawUsage {
     prompt_tokens: Option<u64>,
     completion_tokens: Option<u64>,
+    completion_tokens_details: Option<UsageDetails>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+struct UsageDetails {
+    reasoning_tokens: Option<u64>,
 }
 
 /// What a push of bytes brought.
@@ -78,10 +86,18 @@ pub(in crate::target) struct Step {
 pub(in crate::target) struct Stream {
     events: SseParser,
     answer: Answer,
+    /// The answer in the Responses API's form, where that is what is spoken; `answer` then stays empty.
+    responses: Option<responses::Answer>,
     done: bool,
 }
 
 impl Stream {
+    /// A stream that has not begun.
+    pub(in crate::target) fn new(protocol: &Protocol) -> Self {
+        let responses = (*protocol == Protocol::Responses).then(responses::Answer::default);
+        Self { responses, ..Self::default() }
+    }
+
     /// Takes the next bytes.
     ///
     /// # Errors
@@ -95,7 +111,14 @@ impl Stream {
             if self.done || data.is_empty() {
                 continue;
             }
-            let now = self.answer.take(data)?;
+            let now = match &mut self.responses {
+                Some(answer) => {
+                    let step = answer.take(data)?;
+                    self.done |= answer.is_done();
+                    step
+                }
+                None => self.answer.take(data)?,
+            };
             step.content |= now.content;
             step.finish |= now.finish;
         }
@@ -112,7 +135,11 @@ impl Stream {
     /// # Errors
     /// When the answer had not ended, or is no text.
     pub(in crate::target) fn end(self) -> Result<Said, Problem> {
-        self.answer.end().unwrap_or_else(|| Err(Problem::new(Class::Cut, "the stream ended before the answer did")))
+        let said = match self.responses {
+            Some(answer) => answer.end().map(Ok),
+            None => self.answer.end(),
+        };
+        said.unwrap_or_else(|| Err(Problem::new(Class::Cut, "the stream ended before the answer did")))
     }
 }
 
@@ -120,7 +147,10 @@ impl Stream {
 ///
 /// # Errors
 /// When it is an error, cannot be read, or holds no answer.
-pub(in crate::target) fn whole(body: &[u8]) -> Result<Said, Problem> {
+pub(in crate::target) fn whole(protocol: &Protocol, body: &[u8]) -> Result<Said, Problem> {
+    if *protocol == Protocol::Responses {
+        return responses::whole(body);
+    }
     let mut answer = Answer::default();
     answer.take(body)?;
     answer.end().unwrap_or_else(|| Err(Problem::new(Class::Unreadable, "the reply has no choice that ended")))
@@ -149,8 +179,11 @@ impl Answer {
         let named = |text: Option<String>| text.filter(|t| !t.is_empty());
         self.model = named(frame.model).or_else(|| self.model.take());
         self.fingerprint = named(frame.system_fingerprint).or_else(|| self.fingerprint.take());
-        if let Some(RawUsage { prompt_tokens: Some(prompt), completion_tokens: Some(completion) }) = frame.usage {
-            self.usage = Some(Usage { prompt, completion });
+        if let Some(u) = frame.usage
+            && let (Some(prompt), Some(completion)) = (u.prompt_tokens, u.completion_tokens)
+        {
+            let reasoning = u.completion_tokens_details.and_then(|d| d.reasoning_tokens);
+            self.usage = Some(Usage { prompt, completion, reasoning });
         }
         for result in frame.prompt_filter_results.into_iter().flatten() {
             self.unchecked |= is_down(result.content_filter_results.as_ref());
@@ -193,14 +226,9 @@ impl Answer {
 
     /// What was said; `None` if it had not ended.
     fn end(self) -> Option<Result<Said, Problem>> {
-        let finish = match self.reason.as_deref()? {
-            "stop" | "eos_token" | "stop_sequence" | "end_turn" => Finish::Stop,
-            "length" | "max_tokens" => Finish::Length,
-            "content_filter" => Finish::Filtered,
-            other => {
-                let message = format!("the answer ended for a reason that is not known: `{other}`");
-                return Some(Err(Problem::new(Class::Unreadable, message)));
-            }
+        let finish = match finish(self.reason.as_deref()?) {
+            Ok(finish) => finish,
+            Err(problem) => return Some(Err(problem)),
         };
         if self.calls_tool {
             return Some(Err(Problem::new(Class::Unreadable, "the model called a tool, and it was offered none")));
@@ -217,12 +245,26 @@ impl Answer {
     }
 }
 
+/// Why an answer ended, by the words of all the servers.
+pub(super) fn finish(reason: &str) -> Result<Finish, Problem> {
+    match reason {
+        "stop" | "eos_token" | "stop_sequence" | "end_turn" => Ok(Finish::Stop),
+        "length" | "max_tokens" => Ok(Finish::Length),
+        "content_filter" => Ok(Finish::Filtered),
+        other => {
+            let message = format!("the answer ended for a reason that is not known: `{other}`");
+            Err(Problem::new(Class::Unreadable, message))
+        }
+    }
+}
+
 /// Whether filter results say that the filter itself failed.
 fn is_down(results: Option<&Value>) -> bool {
     results.is_some_and(|r| r.get("error").is_some_and(|e| !e.is_null()))
 }
 
-fn unreadable(json: &[u8], e: &serde_json::Error) -> Problem {
+/// A reply that is no JSON of the expected form.
+pub(super) fn unreadable(json: &[u8], e: &serde_json::Error) -> Problem {
     let start = String::from_utf8_lossy(&json[..json.len().min(120)]).into_owned();
     // Bytes that are no text are shown as such: what they stood for is not ours to guess.
     let message = match std::str::from_utf8(json) {

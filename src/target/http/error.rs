@@ -16,6 +16,8 @@ pub(in crate::target) enum Class {
     TooLong,
     /// The server wants the token limit under its other name.
     LimitName,
+    /// The model takes no temperature, or not ours.
+    Temperature,
     /// Too many questions at once, or a quota that is used up.
     Throttled,
     /// The server failed, or a gateway in front of it.
@@ -54,7 +56,7 @@ impl Class {
             Self::Late => FailureKind::TimedOut,
             Self::Unreadable => FailureKind::Broken,
             Self::Elsewhere => FailureKind::Elsewhere,
-            Self::LimitName | Self::Unreachable | Self::Auth | Self::Missing | Self::Rejected => {
+            Self::LimitName | Self::Temperature | Self::Unreachable | Self::Auth | Self::Missing | Self::Rejected => {
                 FailureKind::Unavailable
             }
         }
@@ -67,6 +69,11 @@ impl Class {
             Self::Missing => Some(
                 "check endpoint and name; Azure deletes a fine-tuned deployment that nobody asked for 15 days, and a developer \
                  deployment after 24 hours",
+            ),
+            // Not left out unasked: answers that are sampled are another experiment than greedy ones.
+            Self::Temperature => Some(
+                "the model does not decode greedily, as reasoning models do not; write `sampling = \"default\"` in its target to ask it \
+                 as it is served",
             ),
             Self::Rejected => {
                 Some("the server takes no request of this form; check the target's kind, `api` and `api-version`")
@@ -85,12 +92,14 @@ pub(in crate::target) struct Problem {
     pub message: String,
     /// How long the server asks us to wait.
     pub wait: Option<Duration>,
+    /// Whether the server does not know the credential (HTTP 401): another one may be known.
+    pub unknown_credential: bool,
 }
 
 impl Problem {
     /// A problem without a hint.
     pub(in crate::target) fn new(class: Class, message: impl Into<String>) -> Self {
-        Self { class, message: message.into(), wait: None }
+        Self { class, message: message.into(), wait: None, unknown_credential: false }
     }
 }
 
@@ -121,7 +130,8 @@ pub(in crate::target) fn of_reply(status: u16, headers: &HeaderMap, body: &[u8],
     if let Some(advice) = class.advice() {
         message.push_str(&format!("; {advice}"));
     }
-    Problem { class, wait: wait::hint(headers, told.message.as_deref().unwrap_or_default(), now), message }
+    let wait = wait::hint(headers, told.message.as_deref().unwrap_or_default(), now);
+    Problem { class, message, wait, unknown_credential: status == 401 }
 }
 
 /// What an error object inside a successful reply says, a frame of a stream or a whole body.
@@ -146,6 +156,12 @@ fn classify(status: u16, told: &Told) -> Class {
     let limit_name = told.param.as_deref().is_some_and(|p| matches!(p, "max_tokens" | "max_completion_tokens"));
     match status {
         400 | 422 if code == "unsupported_parameter" && limit_name => Class::LimitName,
+        400 | 422
+            if told.param.as_deref() == Some("temperature")
+                && matches!(code, "unsupported_parameter" | "unsupported_value") =>
+        {
+            Class::Temperature
+        }
         // One question's fault, told by the code or, by vLLM, llama.cpp and TGI, in words only.
         400 | 413 | 422
             if code == "context_length_exceeded"

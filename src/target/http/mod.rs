@@ -6,6 +6,8 @@
 mod chat;
 mod error;
 mod request;
+mod responses;
+mod score;
 mod sse;
 #[cfg(test)]
 mod tests;
@@ -14,8 +16,22 @@ mod wait;
 pub(super) use chat::{Said, Stream, whole};
 pub(super) use error::{Class, Problem, of_reply};
 pub(super) use request::Ask;
-pub use request::LimitField;
-pub(super) use wait::back_off;
+pub use request::{LimitField, Sampling};
+pub(super) use responses::body as responses_body;
+pub use score::Mapping;
+pub(super) use wait::{back_off, hint};
 
 /// The most bytes of one reply that are read: far above any answer, far below what would hurt.
 pub(super) const MAX_REPLY: usize = 8 << 20;
+
+/// The form of questions and answers on the wire.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// Chat completions.
+    #[default]
+    Chat,
+    /// The Responses API.
+    Responses,
+    /// A form of the endpoint's own, as its project maps it.
+    Score(Mapping),
+}

@@ -4,9 +4,10 @@ use crate::types::Turn;
 use serde::Serialize;
 
 /// What a server calls the limit on the answer's tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LimitField {
     /// `max_tokens`: the older name, which most compatible servers know.
+    #[default]
     MaxTokens,
     /// `max_completion_tokens`: the newer name, the only one that reasoning models take.
     MaxCompletionTokens,
@@ -31,8 +32,18 @@ impl LimitField {
     }
 }
 
+/// How the server is to choose among tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sampling {
+    /// Temperature 0: always the likeliest.
+    #[default]
+    Greedy,
+    /// As the server does where nothing is asked: the only way that reasoning models take.
+    Default,
+}
+
 /// One question as a request.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(in crate::target) struct Ask<'a> {
     /// The model or deployment; `None` where the address names it.
     pub model: Option<&'a str>,
@@ -44,6 +55,10 @@ pub(in crate::target) struct Ask<'a> {
     pub limit_field: LimitField,
     /// The seed of the server's sampler.
     pub seed: u64,
+    /// How tokens are chosen.
+    pub sampling: Sampling,
+    /// How long a reasoning model thinks, in the server's word for it.
+    pub effort: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -55,8 +70,11 @@ struct Body<'a> {
     max_tokens: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_completion_tokens: Option<u32>,
-    temperature: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temperature: Option<u8>,
     seed: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_effort: Option<&'a str>,
     stream: bool,
     stream_options: StreamOptions,
 }
@@ -73,7 +91,7 @@ struct StreamOptions {
 }
 
 impl Ask<'_> {
-    /// The request's body: greedy, streamed, with the usage at the stream's end.
+    /// The request's body: streamed, with the usage at the stream's end.
     pub(in crate::target) fn body(&self) -> Vec<u8> {
         let limit = |field| (self.limit_field == field).then_some(self.limit);
         let body = Body {
@@ -81,8 +99,9 @@ impl Ask<'_> {
             messages: self.turns.iter().map(|t| Message { role: t.role.as_str(), content: &t.text }).collect(),
             max_tokens: limit(LimitField::MaxTokens),
             max_completion_tokens: limit(LimitField::MaxCompletionTokens),
-            temperature: 0,
+            temperature: (self.sampling == Sampling::Greedy).then_some(0),
             seed: self.seed,
+            reasoning_effort: self.effort,
             stream: true,
             // Without it a stream has no usage at all.
             stream_options: StreamOptions { include_usage: true },

@@ -33,7 +33,11 @@ fn manifest() -> BTreeMap<String, (u16, HeaderMap)> {
 }
 
 fn streamed(chunks: &[&[u8]]) -> Result<Said, Problem> {
-    let mut stream = Stream::default();
+    streamed_in(&Protocol::Chat, chunks)
+}
+
+fn streamed_in(protocol: &Protocol, chunks: &[&[u8]]) -> Result<Said, Problem> {
+    let mut stream = Stream::new(protocol);
     for chunk in chunks {
         stream.push(chunk)?;
     }
@@ -44,16 +48,22 @@ fn said(text: &str, usage: Option<(u64, u64)>) -> Said {
     Said {
         text: text.to_owned(),
         finish: Finish::Stop,
-        usage: usage.map(|(prompt, completion)| Usage { prompt, completion }),
+        usage: usage.map(|(prompt, completion)| Usage { prompt, completion, reasoning: Some(0) }),
         model: Some(FINE_TUNED.to_owned()),
         fingerprint: Some("fp_4a1c9d27b0".to_owned()),
         unchecked: false,
     }
 }
 
+/// What the fixtures of the Responses API say.
+fn responded() -> Said {
+    Said { model: Some("gpt-4.1-mini-ft".to_owned()), fingerprint: None, ..said("Refund", Some((212, 2))) }
+}
+
 /// What each stream says, or the class of its problem.
 fn streams() -> BTreeMap<&'static str, Result<Said, Class>> {
     BTreeMap::from([
+        ("responses_stream.sse", Ok(responded())),
         ("stream_ok.sse", Ok(said("Refund – Größe", Some((212, 5))))),
         ("stream_ok_bom.sse", Ok(said("Refund – Größe", Some((212, 5))))),
         ("stream_ok_crlf_keepalive.sse", Ok(said("Refund – Größe", Some((212, 5))))),
@@ -74,6 +84,8 @@ fn every_stream_is_read_alike_whole_byte_by_byte_and_cut_anywhere() {
     assert_eq!(files.iter().map(String::as_str).collect::<Vec<_>>(), want.keys().copied().collect::<Vec<_>>());
     for (file, want) in want {
         let bytes = fixture(file);
+        let protocol = if file.starts_with("responses_") { Protocol::Responses } else { Protocol::Chat };
+        let streamed = |chunks: &[&[u8]]| streamed_in(&protocol, chunks);
         let at_once = streamed(&[&bytes]);
         assert_eq!(at_once.clone().map_err(|p| p.class), want, "{file}");
         let single: Vec<&[u8]> = bytes.chunks(1).collect();
@@ -125,7 +137,7 @@ fn frames_of_other_servers_are_read_too() {
         (
             "data: {\"choices\":[{\"delta\":{\"content\":\"hi\"}}],\"model\":\"m@main\",\"system_fingerprint\":\"\"}\n\n\
              data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":1}}\n\n",
-            Ok(("hi", Some(Usage { prompt: 3, completion: 1 }))),
+            Ok(("hi", Some(Usage { prompt: 3, completion: 1, reasoning: None }))),
         ),
         (
             "data: {\"choices\":[{\"delta\":{\"content\":[{\"type\":\"text\",\"text\":\"a\"},{\"text\":\"b\"}]},\"finish_reason\":\"stop\"}]}\n\n",
@@ -166,19 +178,24 @@ fn every_whole_reply_is_read() {
         ("chat_ok_tools.json", Err(Class::Unreadable)),
         ("err_200_error_body.json", Err(Class::Server)),
     ]);
-    let successes = manifest().into_iter().filter(|(name, (status, _))| *status == 200 && !name.ends_with(".sse"));
+    let successes = manifest().into_iter().filter(|(name, (status, _))| {
+        *status == 200 && !name.ends_with(".sse") && !name.starts_with("aml_") && !name.starts_with("responses_")
+    });
     let mut seen = 0;
     for (name, _) in successes {
         seen += 1;
         let body = fixture(&name);
-        let got = whole(&body).map_err(|p| p.class);
+        let got = whole(&Protocol::Chat, &body).map_err(|p| p.class);
         // Texts and counts are the fixture's own, read a second way; what the contract says is in the table.
         let value: Value = serde_json::from_slice(&body).unwrap();
         let mut want = want[name.as_str()].clone();
         if let Ok(said) = &mut want {
             said.text = value["choices"][0]["message"]["content"].as_str().unwrap().to_owned();
             let count = |k: &str| value["usage"][k].as_u64().unwrap();
-            said.usage = Some(Usage { prompt: count("prompt_tokens"), completion: count("completion_tokens") });
+            let reasoning = value["usage"]["completion_tokens_details"]["reasoning_tokens"].as_u64();
+            assert!(name != "chat_ok_reasoning.json" || reasoning == Some(448));
+            said.usage =
+                Some(Usage { prompt: count("prompt_tokens"), completion: count("completion_tokens"), reasoning });
         }
         assert_eq!(got, want, "{name}");
     }
@@ -193,7 +210,7 @@ fn every_whole_reply_is_read() {
         ("<html>sign in</html>", Class::Unreadable),
         ("{\"error\":{}}", Class::Server),
     ] {
-        assert_eq!(whole(body.as_bytes()).map_err(|p| p.class), Err(class), "{body}");
+        assert_eq!(whole(&Protocol::Chat, body.as_bytes()).map_err(|p| p.class), Err(class), "{body}");
     }
 }
 
@@ -202,6 +219,7 @@ fn every_error_has_its_class_its_failure_and_its_wait() {
     use Class::{Auth, Filtered, Late, LimitName, Missing, Rejected, Server, Throttled, TooLong};
     let ms = Duration::from_millis;
     let want = BTreeMap::from([
+        ("aml_err_424.json", (Server, FailureKind::ServerError, None, "HTTP 424 ModelError: Failed Dependency")),
         ("err_400_context_length.json", (TooLong, FailureKind::Refused, None, "131204 tokens")),
         ("err_400_unsupported_param.json", (LimitName, FailureKind::Unavailable, None, "max_completion_tokens")),
         ("err_401_key.json", (Auth, FailureKind::Unavailable, None, "HTTP 401: Access denied")),
@@ -229,13 +247,16 @@ fn every_error_has_its_class_its_failure_and_its_wait() {
         let (class, kind, wait, words) = want[name.as_str()];
         assert_eq!((problem.class, problem.class.kind(), problem.wait), (class, kind, wait), "{name}");
         assert!(problem.message.contains(words), "{name}: {}", problem.message);
-        assert_eq!(class.is_transient(), matches!(status, 408 | 429 | 500..), "{name}");
+        assert_eq!(class.is_transient(), matches!(status, 408 | 424 | 429 | 500..), "{name}");
     }
     for (status, body, class) in [
         (400, r#"{"error":{"code":"content_filter"}}"#, Filtered),
         (400, r#"{"error":{"code":"x","innererror":{"code":"ResponsibleAIPolicyViolation"}}}"#, Filtered),
         (400, r#"{"object":"error","message":"This model's maximum context length is 9 tokens","code":400}"#, TooLong),
         (400, r#"{"error":{"code":400,"message":"too big","type":"exceed_context_size_error"}}"#, TooLong),
+        (400, r#"{"error":{"code":"unsupported_value","param":"temperature"}}"#, Class::Temperature),
+        (400, r#"{"error":{"code":"unsupported_parameter","param":"temperature"}}"#, Class::Temperature),
+        (400, r#"{"error":{"code":"unsupported_parameter","param":"seed"}}"#, Rejected),
         (413, "", TooLong),
         (422, r#"{"detail":"Unexpected fields: seed"}"#, Rejected),
         (422, r#"{"detail":[{"msg":"field required","loc":["body"]}]}"#, Rejected),
@@ -260,12 +281,121 @@ fn every_error_has_its_class_its_failure_and_its_wait() {
 }
 
 #[test]
+fn the_responses_api_is_read_whole_and_in_pieces() {
+    let read = |body: &[u8]| whole(&Protocol::Responses, body).map_err(|p| p.class);
+    assert_eq!(read(&fixture("responses_ok.json")), Ok(responded()));
+    let cut = fixture("responses_incomplete.json");
+    assert_eq!(read(&cut), Ok(Said { finish: Finish::Filtered, ..responded() }));
+    let changed = |from: &str, to: &str| {
+        let text = String::from_utf8(cut.clone()).unwrap();
+        assert!(text.contains(from));
+        read(text.replace(from, to).as_bytes())
+    };
+    assert_eq!(changed("content_filter", "max_output_tokens").map(|s| s.finish), Ok(Finish::Length));
+    assert_eq!(changed("content_filter", "boredom"), Err(Class::Unreadable));
+    assert_eq!(changed("\"incomplete\"", "\"in_progress\""), Err(Class::Unreadable));
+    assert_eq!(changed("\"message\"", "\"function_call\""), Err(Class::Unreadable));
+    assert_eq!(changed("\"message\"", "\"reasoning\"").map(|s| s.text), Ok(String::new()));
+    assert_eq!(changed("\"output_text\"", "\"audio\""), Err(Class::Unreadable));
+    let unsaid = r#""type": "refusal", "refusal": "No.""#;
+    let refused = format!(r#"{{"status": "completed", "output": [{{"type": "message", "content": [{{{unsaid}}}]}}]}}"#);
+    assert_eq!(read(refused.as_bytes()).map(|s| (s.text, s.usage)), Ok(("No.".to_owned(), None)));
+    let failed = r#"{"status": "failed", "error": {"code": "server_error", "message": "no"}}"#;
+    assert_eq!(read(failed.as_bytes()), Err(Class::Server));
+    for body in ["", "null", "{}", "{\"status\": \"completed\", \"output\": 7}"] {
+        assert_eq!(read(body.as_bytes()), Err(Class::Unreadable), "{body}");
+    }
+
+    let bytes = String::from_utf8(fixture("responses_stream.sse")).unwrap();
+    let read = |text: &str| streamed_in(&Protocol::Responses, &[text.as_bytes()]).map(|s| s.text).map_err(|p| p.class);
+    let other = bytes.replace("\"delta\":\"fund\"", "\"delta\":\"ward\"");
+    assert_eq!(read(&other), Err(Class::Unreadable), "pieces and whole differ");
+    let end = bytes.find("event: response.completed").unwrap();
+    assert_eq!(read(&bytes[..end]), Err(Class::Cut));
+    let error = format!("{}event: error\ndata: {{\"type\":\"error\",\"message\":\"x\"}}\n\n", &bytes[..end]);
+    assert_eq!(read(&error), Err(Class::Server));
+    let mut stream = Stream::new(&Protocol::Responses);
+    let steps: Vec<Step> = bytes.split_inclusive("\n\n").map(|e| stream.push(e.as_bytes()).unwrap()).collect();
+    let step = |content, finish| Step { content, finish };
+    assert_eq!(steps[..4], [step(false, false), step(true, false), step(true, false), step(false, true)]);
+    assert!(stream.is_done(), "nothing says [DONE]");
+
+    let turns = [Turn { role: Role::User, text: "Größe?".to_owned() }];
+    let ask = Ask { model: Some("m"), turns: &turns, limit: 24, effort: Some("low"), ..Ask::default() };
+    let want = json!({"model": "m", "input": [{"role": "user", "content": "Größe?"}], "max_output_tokens": 24,
+        "temperature": 0, "reasoning": {"effort": "low"}, "stream": true, "store": false});
+    assert_eq!(serde_json::from_slice::<Value>(&responses_body(&ask)).unwrap(), want);
+    let plain = Ask { effort: None, sampling: Sampling::Default, ..ask };
+    let body: Value = serde_json::from_slice(&responses_body(&plain)).unwrap();
+    assert!(body.get("temperature").is_none() && body.get("reasoning").is_none(), "{body}");
+}
+
+#[test]
+fn a_form_of_the_endpoint_s_own_is_written_and_read_by_its_mapping() {
+    let turns = [
+        Turn { role: Role::System, text: "Be \"brief\".".to_owned() },
+        Turn { role: Role::User, text: "\"}, \"x\": {{ 7 }}\n\\".to_owned() },
+    ];
+    let ask = Ask { turns: &turns, limit: 24, seed: 7, ..Ask::default() };
+    let mapping = Mapping {
+        request: "{\"input\": {{ messages }}, \"all\": {{ prompt }},\n \"p\": {\"n\": {{ max_new_tokens }}, \"s\": {{ seed }}}, \
+                  \"last\": {{ messages[-1].content }}}"
+            .to_owned(),
+        text: "/output".to_owned(),
+        usage: None,
+        finish: None,
+    };
+    mapping.check().unwrap();
+    let body: Value = serde_json::from_slice(&mapping.body(&ask).unwrap()).unwrap();
+    let want = json!({
+        "input": [{"role": "system", "content": turns[0].text}, {"role": "user", "content": turns[1].text}],
+        "all": format!("{}\n\n{}", turns[0].text, turns[1].text),
+        "p": {"n": 24, "s": 7},
+        "last": turns[1].text,
+    });
+    assert_eq!(body, want, "a question stays inside its string");
+
+    let said = mapping.read(&fixture("aml_score_ok.json"), 24).unwrap();
+    assert_eq!((said.text.as_str(), said.finish, said.usage), ("Refund", Finish::Stop, None));
+    let read = |m: &Mapping, body: &str| m.read(body.as_bytes(), 24).map(|s| (s.text, s.finish)).map_err(|p| p.class);
+    let text = |t: &str, f| Ok((t.to_owned(), f));
+    assert_eq!(read(&mapping, r#""{\"output\": \"a\"}""#), text("a", Finish::Stop), "JSON in a text");
+    for (body, class) in [
+        ("{}", Class::Unreadable),
+        ("[]", Class::Unreadable),
+        ("\"x\"", Class::Unreadable),
+        (r#"{"output": 7}"#, Class::Unreadable),
+        (r#"{"error": {"message": "no"}}"#, Class::Server),
+        ("", Class::Unreadable),
+    ] {
+        assert_eq!(read(&mapping, body), Err(class), "{body}");
+    }
+    assert_eq!(read(&Mapping { text: String::new(), ..mapping.clone() }, "\"a\""), text("a", Finish::Stop));
+    let counted = Mapping { usage: Some(("/u/0".to_owned(), "/u/1".to_owned())), ..mapping.clone() };
+    assert_eq!(read(&counted, r#"{"output": "a", "u": [9, 23]}"#), text("a", Finish::Stop));
+    assert_eq!(read(&counted, r#"{"output": "a", "u": [9, 24]}"#), text("a", Finish::Length));
+    let ended = Mapping { finish: Some("/why".to_owned()), ..counted };
+    assert_eq!(read(&ended, r#"{"output": "a", "why": "length"}"#), text("a", Finish::Length));
+    assert_eq!(read(&ended, r#"{"output": "a", "why": "stop", "u": [9, 24]}"#), text("a", Finish::Stop));
+    assert_eq!(read(&ended, r#"{"output": "a"}"#), Err(Class::Unreadable));
+    assert_eq!(read(&ended, r#"{"output": "a", "why": "boredom"}"#), Err(Class::Unreadable));
+}
+
+#[test]
 fn a_request_says_what_is_set_and_nothing_else() {
     let turns = [
         Turn { role: Role::System, text: "Be \"brief\".".to_owned() },
         Turn { role: Role::User, text: "Größe?".to_owned() },
     ];
-    let ask = Ask { model: Some("m"), turns: &turns, limit: 24, limit_field: LimitField::MaxTokens, seed: 7 };
+    let ask = Ask {
+        model: Some("m"),
+        turns: &turns,
+        limit: 24,
+        limit_field: LimitField::MaxTokens,
+        seed: 7,
+        sampling: Sampling::Greedy,
+        effort: None,
+    };
     let body = |ask: Ask<'_>| serde_json::from_slice::<Value>(&ask.body()).unwrap();
     let mut want = json!({
         "model": "m",
@@ -281,5 +411,10 @@ fn a_request_says_what_is_set_and_nothing_else() {
     object.remove("model");
     object.remove("max_tokens");
     object.insert("max_completion_tokens".to_owned(), json!(24));
-    assert_eq!(body(Ask { model: None, limit_field: LimitField::MaxCompletionTokens, ..ask }), want);
+    let ask = Ask { model: None, limit_field: LimitField::MaxCompletionTokens, ..ask };
+    assert_eq!(body(ask), want);
+    let object = want.as_object_mut().unwrap();
+    object.remove("temperature");
+    object.insert("reasoning_effort".to_owned(), json!("low"));
+    assert_eq!(body(Ask { sampling: Sampling::Default, effort: Some("low"), ..ask }), want);
 }

@@ -22,7 +22,7 @@ pub(in crate::target) fn back_off(stream: &mut SplitMix64, failed_attempts: u32)
 
 /// How long the server asks us to wait, by the first hint that makes sense: `retry-after-ms`, `retry-after` (seconds or a date), the reset
 /// of a limit that is used up, the words of its message.
-pub(super) fn hint(headers: &HeaderMap, message: &str, now: Timestamp) -> Option<Duration> {
+pub(in crate::target) fn hint(headers: &HeaderMap, message: &str, now: Timestamp) -> Option<Duration> {
     let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
     let milliseconds = || text("retry-after-ms")?.parse().ok().and_then(|ms: f64| positive(ms / 1000.0));
     let after = || {

@@ -1,9 +1,13 @@
 //! One question over one connection, as often as it takes.
 
 use super::super::Question;
-use super::super::http::{Ask, Class, LimitField, MAX_REPLY, Problem, Said, Stream, back_off, of_reply, whole};
-use super::RemoteInner;
-use crate::types::{DigestBuilder, Failure, Response, Served, SplitMix64, Timing, Untrusted};
+use super::super::http::{
+    Ask, Class, LimitField, MAX_REPLY, Problem, Protocol, Said, Stream, back_off, of_reply, responses_body, whole,
+};
+use super::access::Grant;
+use super::limit::{Demand, Ending, Ticket};
+use super::{DEPLOYMENT, RemoteInner, RemoteModel};
+use crate::types::{DigestBuilder, Failure, FailureKind, Response, Served, SplitMix64, Timing, Untrusted};
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use std::time::{Duration, Instant};
 
@@ -24,45 +28,90 @@ impl RemoteInner {
     pub(super) async fn answer(&self, question: &Question) -> Result<Response, Failure> {
         let mut jitter = self.jitter(question);
         let mut served = Served::default();
+        let demand = Demand::new(question, self.spec.allowance.price);
+        let mut renewed = false;
         loop {
-            served.waited_us += micros(self.pause.wait().await);
+            let admitted = self.deployment.admit(demand, served.attempts == 0).await;
+            let (ticket, queued) = admitted.map_err(|why| self.stop(why))?;
+            served.waited_us += micros(queued);
+            // A token is fetched outside the attempt, for its time is none of the model's; and after the wait, in which one may end.
+            let grant = match self.access.grant().await {
+                Ok(grant) => grant,
+                Err(problem) => {
+                    ticket.end(Ending::Trouble(problem.class));
+                    return Err(self.give_up(problem, &HeaderMap::new(), served));
+                }
+            };
             let field = self.limit_field();
-            let outcome = match tokio::time::timeout(self.spec.patience.timeout, self.exchange(question, field)).await {
+            let attempt = self.exchange(question, field, &ticket, &grant);
+            let outcome = match tokio::time::timeout(self.spec.patience.timeout, attempt).await {
                 Ok(outcome) => outcome,
                 Err(_) => {
                     let limit = self.spec.patience.timeout.as_secs_f64();
                     Err((HeaderMap::new(), Problem::new(Class::Late, format!("no whole answer within {limit} s"))))
                 }
             };
-            let (head, problem) = match outcome {
+            let (head, mut problem) = match outcome {
                 Ok(reply) => {
+                    ticket.end(Ending::Answered(reply.said.usage));
                     served.attempts += 1;
                     return Ok(self.response(reply, served));
                 }
                 Err(problem) => problem,
             };
+            let told = problem.wait.unwrap_or_default();
+            let patience = self.spec.patience;
+            if !told.is_zero() {
+                // Before the ticket's end, which lets the next one look whether it may be sent.
+                self.deployment.pause(told.min(patience.longest_wait));
+            }
+            ticket.end(Ending::Trouble(problem.class));
             if problem.class == Class::LimitName && !served.limit_renamed {
                 // No model saw the question: its form was refused, at once and for every question alike.
                 served.limit_renamed = true;
                 self.rename_limit(field);
                 continue;
             }
-            served.attempts += 1;
-            let patience = self.spec.patience;
-            let told = problem.wait.unwrap_or_default();
-            if !told.is_zero() {
-                self.pause.until(told.min(patience.longest_wait));
+            if problem.unknown_credential && !renewed && self.access.refused(&grant).await {
+                // No model saw the question: a token may end, or be taken back, before its time.
+                renewed = true;
+                continue;
             }
+            if problem.unknown_credential
+                && let Some(about) = self.access.about(&grant)
+            {
+                problem.message.insert_str(0, &about);
+            }
+            served.attempts += 1;
+            served.uncounted += u32::from(problem.class.may_be_billed());
             let wait = back_off(&mut jitter, served.attempts).min(patience.longest_wait).max(told);
             // Whoever is told to wait for longer than that has been turned away: to ask sooner would be turned away again.
             let give_up =
                 !problem.class.is_transient() || served.attempts >= patience.attempts || told > patience.longest_wait;
             if give_up {
-                return Err(self.failure(problem, &head, served));
+                return Err(self.give_up(problem, &head, served));
             }
-            tokio::time::sleep(wait).await;
+            self.deployment
+                .allow_retry(problem.class)
+                .map_err(|why| self.stop(format!("{why}; the last trouble was: {}", problem.message)))?;
+            self.deployment.shared().sleep(wait).await.map_err(|why| self.stop(why))?;
             served.waited_us += micros(wait);
         }
+    }
+
+    /// The failure of a question that is not asked again; the run ends where every other question would meet the same.
+    fn give_up(&self, problem: Problem, head: &HeaderMap, served: Served) -> Failure {
+        if problem.class.kind() == FailureKind::Unavailable {
+            self.deployment.shared().stop(&self.redact(problem.message.clone()));
+        }
+        self.failure(problem, head, served)
+    }
+
+    /// Ends the run, which goes on at the next sitting: nothing is recorded for the question.
+    fn stop(&self, why: String) -> Failure {
+        let why = self.redact(why);
+        self.deployment.shared().stop(&why);
+        Failure::new(FailureKind::Unavailable, why)
     }
 
     /// The back-off's random stream: the run's seed and the question decide it, not the order in which questions fail.
@@ -77,18 +126,34 @@ impl RemoteInner {
     }
 
     /// One attempt.
-    async fn exchange(&self, question: &Question, limit_field: LimitField) -> Result<Reply, (HeaderMap, Problem)> {
-        let body = Ask {
+    async fn exchange(
+        &self,
+        question: &Question,
+        limit_field: LimitField,
+        ticket: &Ticket,
+        grant: &Grant,
+    ) -> Result<Reply, (HeaderMap, Problem)> {
+        let ask = Ask {
             model: self.spec.body_model(),
             turns: &question.turns,
             limit: question.max_new_tokens,
             limit_field,
             seed: self.spec.seed,
-        }
-        .body();
-        let request = self.client.post(self.url.clone()).headers(self.headers.clone()).body(body);
+            sampling: self.spec.sampling,
+            effort: self.spec.effort.as_deref(),
+        };
+        let body = match &self.spec.protocol {
+            Protocol::Chat => ask.body(),
+            Protocol::Responses => responses_body(&ask),
+            Protocol::Score(mapping) => {
+                mapping.body(&ask).map_err(|e| (HeaderMap::new(), Problem::new(Class::Rejected, e)))?
+            }
+        };
+        let request =
+            self.client.post(self.url.clone()).headers(self.headers.clone()).headers(grant.headers()).body(body);
         let sent = Instant::now();
         let mut reply = request.send().await.map_err(|e| (HeaderMap::new(), trouble(e)))?;
+        ticket.head();
         let (status, head) = (reply.status().as_u16(), reply.headers().clone());
         let read = async {
             if !reply.status().is_success() {
@@ -103,18 +168,29 @@ impl RemoteInner {
                     format!("`{from}` was full, and another deployment answered"),
                 ));
             }
+            if let (RemoteModel::AzureMl { deployment, .. }, Some(by)) = (&self.spec.model, head.get(DEPLOYMENT))
+                && by.as_bytes() != deployment.as_bytes()
+            {
+                let by = String::from_utf8_lossy(by.as_bytes()).into_owned();
+                return Err(Problem::new(Class::Elsewhere, format!("the deployment `{by}` answered for this one")));
+            }
             let kind = head.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default().to_ascii_lowercase();
             if kind.starts_with("text/html") {
                 let body = read_whole(&mut reply).await?;
                 let start = String::from_utf8_lossy(&body[..body.len().min(120)]).into_owned();
                 return Err(Problem::new(Class::Rejected, format!("a web page in place of an answer: {start}")));
             }
-            if kind.starts_with("application/json") {
-                let said = whole(&read_whole(&mut reply).await?)?;
+            if let Protocol::Score(mapping) = &self.spec.protocol {
+                let said = mapping.read(&read_whole(&mut reply).await?, question.max_new_tokens)?;
                 let total = sent.elapsed();
                 return Ok((said, false, total, total));
             }
-            let (said, first, total) = read_stream(&mut reply, sent).await?;
+            if kind.starts_with("application/json") {
+                let said = whole(&self.spec.protocol, &read_whole(&mut reply).await?)?;
+                let total = sent.elapsed();
+                return Ok((said, false, total, total));
+            }
+            let (said, first, total) = read_stream(&self.spec.protocol, &mut reply, sent).await?;
             Ok((said, true, first, total))
         };
         match read.await {
@@ -164,13 +240,21 @@ impl RemoteInner {
             let text: String = String::from_utf8_lossy(value.as_bytes()).chars().take(200).collect();
             Some(Untrusted::new(self.redact(text)))
         };
-        Served { request: text(&["apim-request-id", "x-request-id"]), region: text(&["x-ms-region"]), ..served }
+        Served {
+            request: text(&["apim-request-id", "x-request-id", "x-ms-request-id"]),
+            region: text(&["x-ms-region"]),
+            ..served
+        }
     }
 }
 
 /// Reads a streamed answer; the times are those of its first and its last piece.
-async fn read_stream(reply: &mut reqwest::Response, sent: Instant) -> Result<(Said, Duration, Duration), Problem> {
-    let (mut stream, mut read) = (Stream::default(), 0);
+async fn read_stream(
+    protocol: &Protocol,
+    reply: &mut reqwest::Response,
+    sent: Instant,
+) -> Result<(Said, Duration, Duration), Problem> {
+    let (mut stream, mut read) = (Stream::new(protocol), 0);
     let (mut first, mut last) = (None, None);
     loop {
         let chunk = if stream.is_done() {
@@ -220,13 +304,18 @@ fn too_long() -> Problem {
     Problem::new(Class::Unreadable, format!("the reply is longer than {} MiB", MAX_REPLY >> 20))
 }
 
-/// What went wrong below HTTP, with its causes.
+/// What went wrong below HTTP.
 fn trouble(e: reqwest::Error) -> Problem {
     let class = match () {
         () if e.is_connect() => Class::Unreachable,
         () if e.is_timeout() => Class::Late,
         () => Class::Cut,
     };
+    Problem::new(class, words(e))
+}
+
+/// What a connection says that failed, with its causes and without its address.
+pub(super) fn words(e: reqwest::Error) -> String {
     let e = e.without_url();
     let mut message = e.to_string();
     let mut cause = std::error::Error::source(&e);
@@ -238,7 +327,7 @@ fn trouble(e: reqwest::Error) -> Problem {
         }
         cause = c.source();
     }
-    Problem::new(class, message)
+    message
 }
 
 fn micros(d: Duration) -> u64 {

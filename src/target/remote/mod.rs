@@ -1,23 +1,32 @@
 //! Remote deployments as targets: one client for all, streamed answers, bounded retries, times of first attempts only.
 
+mod access;
 mod ask;
+mod examine;
+mod identity;
+mod limit;
 mod secret;
 mod spec;
 #[cfg(test)]
 mod tests;
 
+pub use examine::{Examined, TokenFacts};
+pub use identity::{Found, IdentityKind, IdentitySpec, PassedOver, Signature};
+pub use limit::{Allowance, RateLimits, Spend, TokenPrice};
 pub use spec::{AzureApi, Patience, RemoteModel, RemoteSpec};
 
 use super::http::LimitField;
 use super::{Answer, Question, Target};
 use crate::types::Digest;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use access::Access;
+use identity::Identity;
+use limit::{Deployment, Shared};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Url, redirect};
 use secret::Key;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::time::Instant;
 
 /// Why a remote target cannot be asked; nothing was sent.
 #[derive(Debug, thiserror::Error)]
@@ -36,37 +45,58 @@ pub enum RemoteError {
     Client(String),
 }
 
+/// Pins a request to a deployment of an Azure ML endpoint, and says in the reply which one answered.
+const DEPLOYMENT: HeaderName = HeaderName::from_static("azureml-model-deployment");
+
 /// Prepares remote deployments.
 pub struct RemoteModels;
 
 impl RemoteModels {
-    /// One target per spec, in their order, over one client. Nothing is sent. `run_seed` is the seed of the back-off.
+    /// One target per spec, in their order, over one client; specs of one deployment share its limits, and all share the cap on money, if
+    /// there is one. Nothing is sent. `run_seed` is the seed of the back-off.
     ///
     /// # Errors
     /// The first spec with a wrong address, or whose key is not in the environment.
-    pub fn load(specs: &[RemoteSpec], run_seed: u64) -> Result<Vec<Arc<dyn Target>>, RemoteError> {
+    pub fn load(
+        specs: &[RemoteSpec],
+        run_seed: u64,
+        spend: Option<Arc<Spend>>,
+    ) -> Result<Vec<Arc<dyn Target>>, RemoteError> {
         if specs.is_empty() {
             return Ok(Vec::new());
         }
-        let client = client()?;
-        let mut pauses: HashMap<(Url, String), Arc<Pause>> = HashMap::new();
+        Self::load_over(specs, run_seed, spend, &Clients::new()?, HashMap::new())
+    }
+
+    fn load_over(
+        specs: &[RemoteSpec],
+        run_seed: u64,
+        spend: Option<Arc<Spend>>,
+        clients: &Clients,
+        mut identities: HashMap<IdentitySpec, Arc<Identity>>,
+    ) -> Result<Vec<Arc<dyn Target>>, RemoteError> {
+        let shared = Shared::new(spend);
+        let mut deployments: HashMap<String, Arc<Deployment>> = HashMap::new();
         let mut targets: Vec<Arc<dyn Target>> = Vec::with_capacity(specs.len());
         for spec in specs {
             let wrong = |reason| RemoteError::Spec { model: spec.name().to_owned(), reason };
             let url = spec.address().map_err(wrong)?;
-            let key = spec.key_env.as_deref().map(Key::from_env).transpose().map_err(wrong)?;
-            let headers = headers(spec, key.as_ref()).map_err(wrong)?;
+            let access = clients.access(spec, &mut identities).map_err(wrong)?;
+            let headers = headers(spec).map_err(wrong)?;
             // A server that turns one question away for its load means all who ask this deployment.
-            let pause = Arc::clone(pauses.entry((url.clone(), spec.name().to_owned())).or_default());
+            let deployment = deployments
+                .entry(spec.deployment(&url))
+                .or_insert_with(|| Deployment::new(spec.allowance, Arc::clone(&shared)));
+            deployment.tighten(spec.allowance);
             targets.push(Arc::new(RemoteTarget(Arc::new(RemoteInner {
                 digest: spec.digest(&url),
                 limit_field: Mutex::new(spec.first_limit_field()),
                 spec: spec.clone(),
                 url,
-                client: client.clone(),
+                client: clients.out.clone(),
                 headers,
-                key,
-                pause,
+                access,
+                deployment: Arc::clone(deployment),
                 run_seed,
             }))));
         }
@@ -80,38 +110,68 @@ impl RemoteModels {
     pub fn check(spec: &RemoteSpec) -> Result<Digest, RemoteError> {
         let wrong = |reason| RemoteError::Spec { model: spec.name().to_owned(), reason };
         let url = spec.address().map_err(wrong)?;
-        spec.key_env.as_deref().map(Key::from_env).transpose().map_err(wrong)?;
+        Clients::new()?.access(spec, &mut HashMap::new()).map_err(wrong)?;
         Ok(spec.digest(&url))
     }
 }
 
-fn client() -> Result<Client, RemoteError> {
-    // The process has one provider of cryptography. Where a program that uses this library has chosen another, that one serves.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    Client::builder()
-        .user_agent(concat!("goldgate/", env!("CARGO_PKG_VERSION")))
-        // A redirect would carry the key to a host that nobody configured.
-        .redirect(redirect::Policy::none())
-        .connect_timeout(Duration::from_secs(10))
-        .build()
-        .map_err(|e| {
-            let cause = std::error::Error::source(&e).map(|c| format!(": {c}")).unwrap_or_default();
-            RemoteError::Client(format!("{e}{cause}"))
-        })
+/// The connections of a process: what is shared by its targets.
+struct Clients {
+    /// For the network.
+    out: Client,
+    /// For services of this machine: without a proxy, and quick to see that nobody is there.
+    near: Client,
 }
 
-fn headers(spec: &RemoteSpec, key: Option<&Key>) -> Result<HeaderMap, String> {
-    let mut headers = HeaderMap::new();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream, application/json"));
-    if let Some(key) = key {
-        let (name, value) = match spec.model {
-            RemoteModel::OpenAi { .. } => (AUTHORIZATION, format!("Bearer {}", key.expose())),
-            RemoteModel::AzureOpenAi { .. } => (HeaderName::from_static("api-key"), key.expose().to_owned()),
+impl Clients {
+    fn new() -> Result<Self, RemoteError> {
+        // The process has one provider of cryptography. Where a program that uses this library has chosen another, that one serves.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let build = |connect: Duration, proxy: bool| {
+            let builder = Client::builder()
+                .user_agent(concat!("goldgate/", env!("CARGO_PKG_VERSION")))
+                // A redirect would carry the key to a host that nobody configured.
+                .redirect(redirect::Policy::none())
+                .connect_timeout(connect);
+            let builder = if proxy { builder } else { builder.no_proxy() };
+            builder.build().map_err(|e| {
+                let cause = std::error::Error::source(&e).map(|c| format!(": {c}")).unwrap_or_default();
+                RemoteError::Client(format!("{e}{cause}"))
+            })
         };
-        let mut value = HeaderValue::try_from(value).map_err(|_| "the key cannot stand in a header".to_owned())?;
-        value.set_sensitive(true);
-        headers.insert(name, value);
+        Ok(Self { out: build(Duration::from_secs(10), true)?, near: build(Duration::from_secs(1), false)? })
+    }
+
+    /// How a target is asked, by what the environment says; nothing is sent. Equal identities are one.
+    fn access(
+        &self,
+        spec: &RemoteSpec,
+        identities: &mut HashMap<IdentitySpec, Arc<Identity>>,
+    ) -> Result<Access, String> {
+        if let Some(identity) = &spec.identity {
+            if let Some(known) = identities.get(identity.as_ref()) {
+                return Ok(Access::Identity(Arc::clone(known)));
+            }
+            let new = Arc::new(Identity::new(identity, self.out.clone(), self.near.clone())?);
+            identities.insert(identity.as_ref().clone(), Arc::clone(&new));
+            return Ok(Access::Identity(new));
+        }
+        let key = spec.key_env.as_deref().map(Key::from_env).transpose()?;
+        Ok(key.map_or(Access::Open, |key| Access::key(spec, key)))
+    }
+}
+
+/// What every request of a target carries beside its credential.
+fn headers(spec: &RemoteSpec) -> Result<HeaderMap, String> {
+    let mut headers = HeaderMap::from_iter([
+        (CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (ACCEPT, HeaderValue::from_static("text/event-stream, application/json")),
+    ]);
+    if let RemoteModel::AzureMl { deployment, .. } = &spec.model {
+        // Without it the endpoint's traffic rules choose who answers, and the run measures a mixture.
+        let value = HeaderValue::try_from(deployment)
+            .map_err(|_| format!("the deployment's name `{deployment}` cannot stand in a header"))?;
+        headers.insert(DEPLOYMENT, value);
     }
     Ok(headers)
 }
@@ -135,8 +195,8 @@ struct RemoteInner {
     digest: Digest,
     client: Client,
     headers: HeaderMap,
-    key: Option<Key>,
-    pause: Arc<Pause>,
+    access: Access,
+    deployment: Arc<Deployment>,
     run_seed: u64,
     /// The token limit's name that this server takes, as far as is known.
     limit_field: Mutex<LimitField>,
@@ -153,34 +213,6 @@ impl RemoteInner {
     }
 
     fn redact(&self, text: String) -> String {
-        match &self.key {
-            Some(key) => key.redact(text),
-            None => text,
-        }
-    }
-}
-
-/// Until when a deployment is not asked, because its server said so.
-#[derive(Default)]
-struct Pause(Mutex<Option<Instant>>);
-
-impl Pause {
-    /// Lets nobody ask for a while.
-    fn until(&self, wait: Duration) {
-        let end = Instant::now() + wait;
-        let mut until = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *until = Some(until.map_or(end, |u| u.max(end)));
-    }
-
-    /// Waits until one may ask, and says how long that was.
-    async fn wait(&self) -> Duration {
-        let now = || *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (began, mut waited) = (Instant::now(), Duration::ZERO);
-        // It may have grown while we slept.
-        while let Some(end) = now().filter(|end| *end > Instant::now()) {
-            tokio::time::sleep_until(end).await;
-            waited = began.elapsed();
-        }
-        waited
+        self.access.redact(text)
     }
 }

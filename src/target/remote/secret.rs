@@ -24,17 +24,29 @@ impl Key {
         }
     }
 
+    /// A secret that a service gave; `None` if it is empty or cannot stand in a header.
+    pub(super) fn new(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let fits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic());
+        fits.then(|| Self(SecretString::from(text)))
+    }
+
     /// The key itself, for the header that carries it and nothing else.
     pub(super) fn expose(&self) -> &str {
         self.0.expose_secret()
     }
 
-    /// A server's text without the key, whole or by its ends.
+    /// A server's text without the key, whole or by its ends. Of a JSON web token the parts after the first count too; the first, which says
+    /// how it is signed, is the same for every token of a service and no secret.
     pub(super) fn redact(&self, text: String) -> String {
         let key = self.expose();
         let mut out = text;
         let mut pieces = vec![key];
-        if key.len() >= 2 * END {
+        let parts: Vec<&str> = key.split('.').collect();
+        if parts.len() >= 3 && key.starts_with("eyJ") {
+            pieces.extend(parts[1..].iter().filter(|p| p.len() >= END));
+            pieces.push(&key[key.len().saturating_sub(END)..]);
+        } else if key.len() >= 2 * END {
             pieces.extend([&key[..END], &key[key.len() - END..]]);
         }
         for piece in pieces {
@@ -68,6 +80,11 @@ mod tests {
         ] {
             assert_eq!(key.redact(said.to_owned()), want);
         }
+        let token = Key::new("eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJjYW5hcnkifQ.c2lnbmF0dXJlLWNhbmFyeQ").unwrap();
+        let said = "eyJhbGciOiJSUzI1NiJ9 eyJhdWQiOiJjYW5hcnkifQ c2lnbmF0dXJlLWNhbmFyeQ F0dXJlLWNhbmFyeQ";
+        let want = "eyJhbGciOiJSUzI1NiJ9 [key withheld] [key withheld] F0dX[key withheld]";
+        assert_eq!(token.redact(said.to_owned()), want, "the first part is no secret");
+        assert!(Key::new(" ").is_none() && Key::new("a\nb").is_none());
         let short = Key(SecretString::from("abc"));
         assert_eq!(short.redact("abc ab".to_owned()), "[key withheld] ab");
     }

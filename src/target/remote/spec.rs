@@ -1,6 +1,8 @@
 //! Which endpoint is asked, and how: everything about a remote target that can be known without a socket.
 
-use super::super::http::LimitField;
+use super::super::http::{LimitField, Protocol, Sampling};
+use super::identity::IdentitySpec;
+use super::limit::Allowance;
 use crate::types::{Digest, DigestBuilder};
 use reqwest::Url;
 use std::net::IpAddr;
@@ -40,6 +42,15 @@ pub enum RemoteModel {
         /// How it is spoken to.
         api: AzureApi,
     },
+    /// A deployment of an Azure Machine Learning online endpoint.
+    AzureMl {
+        /// The endpoint's address: its scoring URI, or where `/v1/chat/completions` lies.
+        endpoint: String,
+        /// The deployment's name, which every request is pinned to whatever the endpoint's traffic rules.
+        deployment: String,
+        /// What the body of a chat completion calls the model, if the server behind the endpoint wants it called anything.
+        model: Option<String>,
+    },
 }
 
 /// How patient the asking is.
@@ -60,18 +71,28 @@ impl Default for Patience {
 }
 
 /// What is asked, and how.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RemoteSpec {
     /// The model.
     pub model: RemoteModel,
+    /// The form of questions and answers.
+    pub protocol: Protocol,
     /// The environment variable that holds the key.
     pub key_env: Option<String>,
+    /// The identity whose token takes the key's place.
+    pub identity: Option<Box<IdentitySpec>>,
     /// The name of the token limit that is tried first; `None` takes the usual one of the protocol.
     pub limit_field: Option<LimitField>,
     /// The seed of the server's sampler; at temperature 0 most servers ignore it.
     pub seed: u64,
+    /// How the server chooses among tokens.
+    pub sampling: Sampling,
+    /// How long a reasoning model thinks, in the server's word for it; it is passed on as it is.
+    pub effort: Option<String>,
     /// How patient the asking is; it does not change what is asked.
     pub patience: Patience,
+    /// What its deployment may be asked, and when it is left alone; it does not change what is asked.
+    pub allowance: Allowance,
 }
 
 impl RemoteSpec {
@@ -81,6 +102,7 @@ impl RemoteSpec {
         match self.model {
             RemoteModel::OpenAi { .. } => "openai",
             RemoteModel::AzureOpenAi { .. } => "azure-openai",
+            RemoteModel::AzureMl { .. } => "azure-ml",
         }
     }
 
@@ -89,7 +111,7 @@ impl RemoteSpec {
     pub fn name(&self) -> &str {
         match &self.model {
             RemoteModel::OpenAi { model, .. } => model,
-            RemoteModel::AzureOpenAi { deployment, .. } => deployment,
+            RemoteModel::AzureOpenAi { deployment, .. } | RemoteModel::AzureMl { deployment, .. } => deployment,
         }
     }
 
@@ -103,6 +125,14 @@ impl RemoteSpec {
 
     pub(super) fn address(&self) -> Result<Url, String> {
         let (base, path, version) = match &self.model {
+            RemoteModel::OpenAi { base_url, .. } if self.protocol == Protocol::Responses => {
+                (base_url, vec!["responses"], None)
+            }
+            RemoteModel::AzureOpenAi { endpoint, api, .. } if self.protocol == Protocol::Responses => match api {
+                AzureApi::V1 { version } => (endpoint, vec!["openai", "v1", "responses"], version.as_deref()),
+                // The only path of this style that does not name the deployment.
+                AzureApi::Deployment { version } => (endpoint, vec!["openai", "responses"], Some(version.as_str())),
+            },
             RemoteModel::OpenAi { base_url, .. } => (base_url, vec!["chat", "completions"], None),
             RemoteModel::AzureOpenAi { endpoint, api: AzureApi::V1 { version }, .. } => {
                 (endpoint, vec!["openai", "v1", "chat", "completions"], version.as_deref())
@@ -112,6 +142,11 @@ impl RemoteSpec {
                 vec!["openai", "deployments", deployment.as_str(), "chat", "completions"],
                 Some(version.as_str()),
             ),
+            // The scoring URI is the endpoint's own; it is only completed where somebody wrote the host alone.
+            RemoteModel::AzureMl { endpoint, .. } if matches!(self.protocol, Protocol::Score(_)) => {
+                (endpoint, vec![], None)
+            }
+            RemoteModel::AzureMl { endpoint, .. } => (endpoint, vec!["v1", "chat", "completions"], None),
         };
         let mut url = Url::parse(base).map_err(|e| format!("`{base}` is no address: {e}"))?;
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
@@ -124,17 +159,25 @@ impl RemoteSpec {
                     .to_owned(),
             );
         }
-        if url.scheme() == "http" && self.key_env.is_some() && !is_loopback(&url) {
+        if url.scheme() == "http" && (self.key_env.is_some() || self.identity.is_some()) && !is_loopback(&url) {
             return Err(format!("a key would go to `{base}` unprotected; write `https://…`"));
         }
         let mut kept: Vec<String> = url.path().split('/').filter(|s| !s.is_empty()).map(str::to_owned).collect();
-        if matches!(self.model, RemoteModel::AzureOpenAi { .. }) {
+        let tails: &[&[&str]] = match (&self.model, &self.protocol) {
             // The portal shows the address with and without the path.
-            for tail in [&["openai", "v1"][..], &["openai"]] {
+            (RemoteModel::AzureOpenAi { .. }, _) => &[&["openai", "v1"], &["openai"]],
+            (RemoteModel::AzureMl { .. }, Protocol::Chat) => &[&["score"], &["v1", "chat", "completions"], &["v1"]],
+            _ => &[],
+        };
+        {
+            for tail in tails {
                 if kept.ends_with(&tail.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>()) {
                     kept.truncate(kept.len() - tail.len());
                 }
             }
+        }
+        if matches!(self.protocol, Protocol::Score(_)) && kept.is_empty() {
+            kept.push("score".to_owned());
         }
         url.set_path(&kept.join("/"));
         url.path_segments_mut()
@@ -147,10 +190,28 @@ impl RemoteSpec {
         Ok(url)
     }
 
+    /// What is one deployment, whatever the way to it: limits and waits hold for all that ask it.
+    pub(super) fn deployment(&self, url: &Url) -> String {
+        match &self.model {
+            // Azure's names of deployments know no case, and both styles of its addresses lead to the same place.
+            RemoteModel::AzureOpenAi { deployment, .. } => {
+                format!("{} {}", url.origin().ascii_serialization(), deployment.to_lowercase())
+            }
+            RemoteModel::OpenAi { model, .. } => format!("{url} {model}"),
+            // Names of Azure ML know case; the form of the question changes the path, not who answers.
+            RemoteModel::AzureMl { deployment, .. } => {
+                format!("{} {deployment}", url.origin().ascii_serialization())
+            }
+        }
+    }
+
     /// What the body calls the model; `None` where the address names it.
     pub(super) fn body_model(&self) -> Option<&str> {
         match &self.model {
-            RemoteModel::AzureOpenAi { api: AzureApi::Deployment { .. }, .. } => None,
+            RemoteModel::AzureOpenAi { api: AzureApi::Deployment { .. }, .. } if self.protocol == Protocol::Chat => {
+                None
+            }
+            RemoteModel::AzureMl { model, .. } => model.as_deref(),
             _ => Some(self.name()),
         }
     }
@@ -166,18 +227,36 @@ impl RemoteSpec {
     /// Digest of everything known that determines an answer: address, model, decoding. What stands behind the address is the server's
     /// secret; the model and fingerprint that it names are recorded with every answer.
     pub(super) fn digest(&self, url: &Url) -> Digest {
-        DigestBuilder::new("goldgate.remote/1")
+        let sampling: &[u8] = match self.sampling {
+            Sampling::Greedy => b"temperature 0",
+            Sampling::Default => b"temperature of the server",
+        };
+        let digest = DigestBuilder::new("goldgate.remote/1")
             .field(self.kind().as_bytes())
             .field(url.as_str().as_bytes())
             .field(self.name().as_bytes())
             .field(self.first_limit_field().as_str().as_bytes())
-            .field(b"temperature 0")
-            .field(&self.seed.to_le_bytes())
-            .finish()
+            .field(sampling)
+            .field(&self.seed.to_le_bytes());
+        // What a target may have beside: named, so that no two of them can be taken for each other.
+        let mut more: Vec<(&str, &str)> = Vec::new();
+        more.extend(self.effort.as_deref().map(|e| ("effort", e)));
+        if let RemoteModel::AzureMl { model: Some(model), .. } = &self.model {
+            more.push(("model", model));
+        }
+        if self.protocol == Protocol::Responses {
+            more.push(("protocol", "responses"));
+        }
+        if let Protocol::Score(m) = &self.protocol {
+            more.extend([("request", m.request.as_str()), ("text", m.text.as_str())]);
+            more.extend(m.usage.iter().flat_map(|(p, c)| [("prompt-tokens", p.as_str()), ("completion-tokens", c)]));
+            more.extend(m.finish.as_deref().map(|f| ("finish", f)));
+        }
+        more.into_iter().fold(digest, |d, (name, value)| d.field(name.as_bytes()).field(value.as_bytes())).finish()
     }
 }
 
-fn is_loopback(url: &Url) -> bool {
+pub(super) fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     host == "localhost" || address.is_ok_and(|a| a.is_loopback())

@@ -1,20 +1,45 @@
 //! Addresses, keys and digests of remote targets; what needs a socket is tested on the built program.
 
+use super::super::http::{Mapping, Protocol, Sampling};
 use super::*;
 
 fn openai(base_url: &str, key_env: Option<&str>) -> RemoteSpec {
     RemoteSpec {
         model: RemoteModel::OpenAi { base_url: base_url.to_owned(), model: "m".to_owned() },
+        protocol: Protocol::Chat,
         key_env: key_env.map(str::to_owned),
+        identity: None,
         limit_field: None,
         seed: 1,
+        sampling: Sampling::Greedy,
+        effort: None,
         patience: Patience::default(),
+        allowance: Allowance::default(),
     }
 }
 
 fn azure(endpoint: &str, deployment: &str, api: AzureApi) -> RemoteSpec {
     let (endpoint, deployment) = (endpoint.to_owned(), deployment.to_owned());
     RemoteSpec { model: RemoteModel::AzureOpenAi { endpoint, deployment, api }, ..openai("", Some("K")) }
+}
+
+fn ml(endpoint: &str, protocol: Protocol) -> RemoteSpec {
+    let (endpoint, deployment) = (endpoint.to_owned(), "green".to_owned());
+    let model = RemoteModel::AzureMl { endpoint, deployment, model: None };
+    RemoteSpec { model, protocol, ..openai("", Some("K")) }
+}
+
+fn score() -> Protocol {
+    Protocol::Score(Mapping {
+        request: "{\"input\": {{ prompt }}}".to_owned(),
+        text: "/output".to_owned(),
+        usage: None,
+        finish: None,
+    })
+}
+
+fn responses(spec: RemoteSpec) -> RemoteSpec {
+    RemoteSpec { protocol: Protocol::Responses, ..spec }
 }
 
 fn v1(version: Option<&str>) -> AzureApi {
@@ -48,9 +73,25 @@ fn every_way_to_write_an_address_leads_to_the_same_place() {
             azure("https://gateway.example/team/openai", "d", dated()),
             "https://gateway.example/team/openai/deployments/d/chat/completions?api-version=2024-10-21",
         ),
+        (ml("https://e.r.inference.ml.azure.com/score", score()), "https://e.r.inference.ml.azure.com/score"),
+        (ml("https://e.r.inference.ml.azure.com", score()), "https://e.r.inference.ml.azure.com/score"),
+        (ml("https://gateway/team/own/path/", score()), "https://gateway/team/own/path"),
+        (ml("https://e/score", Protocol::Chat), "https://e/v1/chat/completions"),
+        (responses(openai("https://h/v1", None)), "https://h/v1/responses"),
+        (responses(azure("https://r", "d", v1(None))), "https://r/openai/v1/responses"),
+        (responses(azure("https://r/openai/v1/", "d", dated())), "https://r/openai/responses?api-version=2024-10-21"),
+        (ml("https://e/v1/", Protocol::Chat), "https://e/v1/chat/completions"),
+        (ml("https://e/v1/chat/completions", Protocol::Chat), "https://e/v1/chat/completions"),
     ] {
         assert_eq!(spec.url().unwrap(), want, "{spec:?}");
     }
+}
+
+#[test]
+fn the_body_names_the_model_wherever_the_address_does_not() {
+    assert_eq!(azure("https://r", "d", dated()).body_model(), None);
+    assert_eq!(responses(azure("https://r", "d", dated())).body_model(), Some("d"));
+    assert_eq!(azure("https://r", "d", v1(None)).body_model(), Some("d"));
 }
 
 #[test]
@@ -92,10 +133,20 @@ fn a_digest_is_of_all_that_determines_an_answer_and_of_nothing_else() {
         openai("http://127.0.0.1:8001/v1", None),
         RemoteSpec { model: other("n"), ..base.clone() },
         RemoteSpec { seed: 2, ..base.clone() },
+        RemoteSpec { sampling: Sampling::Default, ..base.clone() },
+        RemoteSpec { effort: Some("low".to_owned()), ..base.clone() },
         RemoteSpec { limit_field: Some(LimitField::MaxCompletionTokens), ..base.clone() },
         azure("https://r", "m", v1(None)),
         azure("https://r", "m", dated()),
         azure("https://r", "n", dated()),
+        ml("https://r", Protocol::Chat),
+        ml("https://r", score()),
+        responses(base.clone()),
+        responses(azure("https://r", "n", dated())),
+        match score() {
+            Protocol::Score(m) => ml("https://r", Protocol::Score(Mapping { finish: Some("/why".to_owned()), ..m })),
+            other => panic!("{other:?}"),
+        },
     ];
     let mut all: Vec<Digest> = different.iter().map(digest).chain([digest(&base)]).collect();
     all.sort_unstable();
@@ -108,18 +159,6 @@ fn a_key_that_is_not_there_is_named_by_its_variable_and_nothing_is_sent() {
     let spec = openai("https://h/v1", Some("GOLDGATE_TEST_NO_SUCH_KEY"));
     let want = "cannot ask `m`: the environment variable `GOLDGATE_TEST_NO_SUCH_KEY` is not set";
     assert_eq!(RemoteModels::check(&spec).unwrap_err().to_string(), want);
-    assert_eq!(RemoteModels::load(std::slice::from_ref(&spec), 1).map(|_| ()).unwrap_err().to_string(), want);
-    assert!(RemoteModels::load(&[], 1).unwrap().is_empty());
-}
-
-#[test]
-fn a_shorter_pause_takes_nothing_off_a_longer_one() {
-    let pause = Pause::default();
-    let end = || pause.0.lock().unwrap().unwrap();
-    pause.until(Duration::from_secs(3600));
-    let long = end();
-    pause.until(Duration::from_secs(1));
-    assert_eq!(end(), long);
-    pause.until(Duration::from_secs(7200));
-    assert!(end() > long);
+    assert_eq!(RemoteModels::load(std::slice::from_ref(&spec), 1, None).map(|_| ()).unwrap_err().to_string(), want);
+    assert!(RemoteModels::load(&[], 1, None).unwrap().is_empty());
 }

@@ -1,0 +1,77 @@
+//! What a run may cost: the cap of `--max-cost`, and what earlier sittings of the run have spent of it.
+
+use super::CliError;
+use super::config::Config;
+use super::pipeline::Loaded;
+use super::provider::Provider;
+use crate::gate::{Limits, Price};
+use crate::run::Plan;
+use crate::store::{Record, TrialResult};
+use crate::target::{Question, RateLimits, Spend, TokenPrice};
+use crate::types::{Digest, TargetName};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A target's price, as the one who asks it knows it.
+pub fn price(price: Price) -> TokenPrice {
+    TokenPrice { input: price.input, output: price.output }
+}
+
+/// A target's limits, as the one who asks it knows them.
+pub fn limits(limits: Option<Limits>) -> RateLimits {
+    let limits = limits.unwrap_or_default();
+    RateLimits { requests_per_minute: limits.requests_per_minute, tokens_per_minute: limits.tokens_per_minute }
+}
+
+/// The cap of a run, if it is to have one.
+///
+/// # Errors
+/// When a remote target has no price, so that nobody could say what it costs.
+pub fn cap(
+    config: &Config,
+    roles: &[(TargetName, TargetName)],
+    usd: Option<f64>,
+) -> Result<Option<Arc<Spend>>, CliError> {
+    let Some(usd) = usd else { return Ok(None) };
+    for (_, target) in roles {
+        let c = config.target(target)?;
+        if matches!(c.provider, Provider::Remote(_)) && c.price.is_none() {
+            return Err(CliError::Usage(format!(
+                "`--max-cost` needs to know what target `{target}` costs; write `price = {{ input = …, output = … }}` into its table in \
+                 `{}`, US dollars per million tokens",
+                config.file.path
+            )));
+        }
+    }
+    Ok(Some(Arc::new(Spend::new(usd))))
+}
+
+/// What the recorded trials of a run have cost, US dollars; where a server did not count, the most that it can have been.
+///
+/// # Errors
+/// When a target is unknown or a prompt does not render.
+pub fn spent(
+    loaded: &Loaded,
+    config: &Config,
+    roles: &[(TargetName, TargetName)],
+    plan: &Plan,
+    recorded: &BTreeMap<Digest, Record>,
+) -> Result<f64, CliError> {
+    let mut spent = 0.0;
+    for trial in &plan.trials {
+        let Some(record) = recorded.get(&trial.id) else { continue };
+        let c = config.target(&roles[trial.arm].1)?;
+        let (Provider::Remote(_), Some(price)) = (&c.provider, c.price.map(price)) else { continue };
+        let (usage, served) = match &record.result {
+            TrialResult::Response(r) => (Some(r.usage), &r.served),
+            TrialResult::Failure(f) => (None, &f.served),
+        };
+        let case = &loaded.suite.cases()[trial.case];
+        let turns = loaded.suite.prompt(&c.prompt, case).map_err(|d| CliError::Usage(d.to_string()))?;
+        let worst = price.worst(&Question { turns, max_new_tokens: loaded.suite.max_new_tokens() });
+        // An answer costs its tokens; attempts before it, and those of a failure, what they may have cost.
+        spent += usage.map_or(0.0, |usage| usage.map_or(worst, |u| price.of(u)));
+        spent += worst * f64::from(served.as_ref().map_or(0, |s| s.uncounted));
+    }
+    Ok(spent)
+}
