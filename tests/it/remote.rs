@@ -321,6 +321,23 @@ fn a_server_that_repeats_the_key_puts_it_nowhere() {
 }
 
 #[test]
+fn a_proxy_of_the_environment_never_sees_what_is_sent_in_plain_text() {
+    let mock = on_fox(|_| answer("a fox"));
+    let p = project(&mock, "");
+    // A port that was free a moment ago: whoever asks there is refused.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let proxy = format!("http://127.0.0.1:{port}");
+    let names = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"];
+    let mut variables: Vec<(&str, &str)> = names.iter().map(|n| (*n, proxy.as_str())).collect();
+    variables.push(("MOCK_KEY", KEY));
+    let out = p.run_with(&GATE, &variables);
+    assert_eq!(mock.asked().len(), 2 * CASES, "{out:?}");
+    let out = p.run_with(&GATE, &[("MOCK_KEY", KEY), ("HTTPS_PROXY", "http://user:hunter2@[")]);
+    assert!(out.stderr.contains("`HTTPS_PROXY` holds no address of a proxy"), "{out:?}");
+    assert!(!out.stderr.contains("hunter2"), "{out:?}");
+}
+
+#[test]
 fn nobody_follows_a_redirect_or_asks_a_web_page() {
     let other = Mock::start(|_| answer("x"));
     let place = format!("{}/v1/chat/completions", other.url());
