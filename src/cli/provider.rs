@@ -444,7 +444,8 @@ impl Checked<'_> {
 }
 
 static SECRET: LazyLock<Regex> = LazyLock::new(|| {
-    let pattern = r"(?im)^[^\n#]*?(?:key|token|secret|password|credential)[^\n=]*=(.+)$";
+    // An address may hold a password or a signed query.
+    let pattern = r#"(?im)^[^\n#]*?(?:(?:key|token|secret|password|credential)[^\n=]*=(?<value>.+)|(?:base-url|endpoint|authority|imds)["']?[ \t]*=(?<address>.*[@?].*))$"#;
     Regex::new(pattern).expect("the pattern is one")
 });
 
@@ -453,7 +454,7 @@ pub(super) fn without_secrets(file: &SourceFile) -> SourceFile {
     let mut text = String::with_capacity(file.text.len());
     let mut done = 0;
     for found in SECRET.captures_iter(&file.text) {
-        let Some(value) = found.get(1) else { continue };
+        let Some(value) = found.name("value").or_else(|| found.name("address")) else { continue };
         text.push_str(&file.text[done..value.start()]);
         text.extend(std::iter::repeat_n('*', value.len()));
         done = value.end();

@@ -321,6 +321,41 @@ fn a_server_that_repeats_the_key_puts_it_nowhere() {
 }
 
 #[test]
+fn a_proxy_of_the_environment_never_sees_what_is_sent_in_plain_text() {
+    let mock = on_fox(|_| answer("a fox"));
+    let p = project(&mock, "");
+    // A port that was free a moment ago: whoever asks there is refused.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let proxy = format!("http://127.0.0.1:{port}");
+    let names = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"];
+    let mut variables: Vec<(&str, &str)> = names.iter().map(|n| (*n, proxy.as_str())).collect();
+    variables.push(("MOCK_KEY", KEY));
+    let out = p.run_with(&GATE, &variables);
+    assert_eq!(mock.asked().len(), 2 * CASES, "{out:?}");
+    let out = p.run_with(&GATE, &[("MOCK_KEY", KEY), ("HTTPS_PROXY", "http://user:hunter2@[")]);
+    assert!(out.stderr.contains("`HTTPS_PROXY` holds no address of a proxy"), "{out:?}");
+    assert!(!out.stderr.contains("hunter2"), "{out:?}");
+}
+
+#[test]
+fn an_address_with_a_password_or_a_query_is_refused_and_not_shown() {
+    let mock = on_fox(|_| answer("a fox"));
+    let p = project(&mock, "");
+    for address in
+        ["https://me:hunter2@h/v1", "https://me:hunter2@h:x/v1", "me:hunter2@h/v1", "https://h/v1?sig=hunter2"]
+    {
+        p.write(
+            "goldgate.toml",
+            format!("[target.base]\nkind = \"openai\"\nmodel = \"m\"\nbase-url = \"{address}\"\nprompt = \"long\"\n"),
+        );
+        let out = p.run_with(&GATE, &[]);
+        assert!(out.code >= 2 && out.stderr.contains("goldgate.toml:4:"), "{out:?}");
+        assert!(!out.stderr.contains("hunter2") && !out.stdout.contains("hunter2"), "{out:?}");
+    }
+    assert!(mock.asked().is_empty());
+}
+
+#[test]
 fn nobody_follows_a_redirect_or_asks_a_web_page() {
     let other = Mock::start(|_| answer("x"));
     let place = format!("{}/v1/chat/completions", other.url());

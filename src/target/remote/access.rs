@@ -86,6 +86,14 @@ impl Access {
         ))
     }
 
+    /// A model's answer without the credential, unless that is a short key.
+    pub(super) fn redact_answer(&self, text: String) -> String {
+        match self {
+            Self::Key(_, key) => key.redact_answer(text),
+            Self::Open | Self::Identity(_) => self.redact(text),
+        }
+    }
+
     /// A server's text without the credential.
     pub(super) fn redact(&self, text: String) -> String {
         match self {

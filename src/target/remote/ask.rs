@@ -201,7 +201,7 @@ impl RemoteInner {
 
     fn response(&self, reply: Reply, served: Served) -> Response {
         let Reply { said, head, streamed, first_token, total } = reply;
-        let own = |text: String| Untrusted::new(self.redact(text));
+        let own = |text: String| Untrusted::new(self.access.redact_answer(text));
         let served = Served {
             streamed,
             model: said.model.map(own),

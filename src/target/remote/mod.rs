@@ -22,7 +22,7 @@ use access::Access;
 use identity::Identity;
 use limit::{Deployment, Shared};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Client, Url, redirect};
+use reqwest::{Client, NoProxy, Proxy, Url, redirect};
 use secret::Key;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -127,19 +127,21 @@ impl Clients {
     fn new() -> Result<Self, RemoteError> {
         // The process has one provider of cryptography. Where a program that uses this library has chosen another, that one serves.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let build = |connect: Duration, proxy: bool| {
+        let build = |connect: Duration, proxy: Option<Proxy>| {
+            // A proxy would read, and could answer, what is asked in plain text; none of the environment's is taken for that.
             let builder = Client::builder()
+                .no_proxy()
                 .user_agent(concat!("goldgate/", env!("CARGO_PKG_VERSION")))
                 // A redirect would carry the key to a host that nobody configured.
                 .redirect(redirect::Policy::none())
                 .connect_timeout(connect);
-            let builder = if proxy { builder } else { builder.no_proxy() };
+            let builder = proxy.into_iter().fold(builder, reqwest::ClientBuilder::proxy);
             builder.build().map_err(|e| {
                 let cause = std::error::Error::source(&e).map(|c| format!(": {c}")).unwrap_or_default();
                 RemoteError::Client(format!("{e}{cause}"))
             })
         };
-        Ok(Self { out: build(Duration::from_secs(10), true)?, near: build(Duration::from_secs(1), false)? })
+        Ok(Self { out: build(Duration::from_secs(10), secure_proxy()?)?, near: build(Duration::from_secs(1), None)? })
     }
 
     /// How a target is asked, by what the environment says; nothing is sent. Equal identities are one.
@@ -159,6 +161,19 @@ impl Clients {
         let key = spec.key_env.as_deref().map(Key::from_env).transpose()?;
         Ok(key.map_or(Access::Open, |key| Access::key(spec, key)))
     }
+}
+
+/// The proxy of the environment for `https://` addresses, which passes on what it cannot read.
+fn secure_proxy() -> Result<Option<Proxy>, RemoteError> {
+    for variable in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
+        let Some(address) = std::env::var(variable).ok().filter(|a| !a.is_empty()) else { continue };
+        // The address may hold a password, so that the message leaves it out.
+        let proxy = Proxy::https(address).map_err(|_| {
+            RemoteError::Client(format!("the environment variable `{variable}` holds no address of a proxy"))
+        })?;
+        return Ok(Some(proxy.no_proxy(NoProxy::from_env())));
+    }
+    Ok(None)
 }
 
 /// What every request of a target carries beside its credential.

@@ -6,6 +6,9 @@ use std::fmt;
 /// The pieces of a long key that are taken out by themselves: servers quote the ends of a key that they refuse.
 const END: usize = 12;
 
+/// The bytes of the shortest key that is looked for in answers.
+const LEAST: usize = 16;
+
 /// A key. It has no text form; its memory is wiped when it goes.
 #[derive(Clone)]
 pub(super) struct Key(SecretString);
@@ -58,6 +61,14 @@ impl Key {
     }
 }
 
+impl Key {
+    /// A model's answer without the key. A short one is a word that any answer may hold, such as the `ollama` that local servers are given,
+    /// and an answer that is measured stays as it came.
+    pub(super) fn redact_answer(&self, text: String) -> String {
+        if self.expose().len() < LEAST { text } else { self.redact(text) }
+    }
+}
+
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Key([withheld])")
@@ -87,5 +98,13 @@ mod tests {
         assert!(Key::new(" ").is_none() && Key::new("a\nb").is_none());
         let short = Key(SecretString::from("abc"));
         assert_eq!(short.redact("abc ab".to_owned()), "[key withheld] ab");
+        for (key, want) in [
+            ("ollama", "ollama 0123456789abcde 0123456789abcdef"),
+            ("0123456789abcde", "ollama 0123456789abcde 0123456789abcdef"),
+            ("0123456789abcdef", "ollama 0123456789abcde [key withheld]"),
+        ] {
+            let key = Key(SecretString::from(key));
+            assert_eq!(key.redact_answer("ollama 0123456789abcde 0123456789abcdef".to_owned()), want);
+        }
     }
 }

@@ -148,9 +148,11 @@ impl RemoteSpec {
             }
             RemoteModel::AzureMl { endpoint, .. } => (endpoint, vec!["v1", "chat", "completions"], None),
         };
-        let mut url = Url::parse(base).map_err(|e| format!("`{base}` is no address: {e}"))?;
+        // What may hold a password is not shown, even where it cannot be read as an address.
+        let shown = if base.contains(['@', '?', '#']) { "this".to_owned() } else { format!("`{base}`") };
+        let mut url = Url::parse(base).map_err(|e| format!("{shown} is no address: {e}"))?;
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
-            return Err(format!("`{base}` is no address of a server; write `https://…`"));
+            return Err(format!("{shown} is no address of a server; write `https://…`"));
         }
         // Shown in messages and kept in manifests: nothing that could be a secret may stand in it.
         if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {

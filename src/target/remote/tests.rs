@@ -102,6 +102,8 @@ fn an_address_that_is_none_or_could_give_a_secret_away_is_refused() {
         (openai("ftp://h/v1", None), "is no address of a server"),
         (openai("data:x", None), "is no address of a server"),
         (openai("https://user:pass@h/v1", None), "holds a user"),
+        (openai("https://user:pass@h:x/v1", None), "this is no address"),
+        (openai("user:pass@h/v1", None), "this is no address of a server"),
         (openai("https://h/v1?key=x", None), "holds a user"),
         (openai("https://h/v1#x", None), "holds a user"),
         (openai("http://h/v1", Some("K")), "unprotected"),
