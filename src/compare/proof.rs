@@ -7,7 +7,7 @@ use crate::types::{CaseId, Interval, Metric};
 use serde::Serialize;
 
 /// Fewer independent units than this support no claim (statistics.md, section 2.3).
-const MIN_CLUSTERS: usize = 10;
+pub(super) const MIN_CLUSTERS: usize = 10;
 
 /// With more than one unscored case in so many (2 %), nothing is shown (statistics.md, section 1).
 pub(super) const SCORED_PER_UNSCORED: usize = 50;

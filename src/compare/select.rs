@@ -1,5 +1,6 @@
 //! The best of several candidates, chosen on one part of the cases and compared on the other: the remedy against the winner's curse.
 
+use super::proof::MIN_CLUSTERS;
 use super::rank;
 use super::table::{ComparisonTable, Gap, Request, Row, compare_all, tabulate};
 use super::{NotComparable, compare};
@@ -7,9 +8,6 @@ use crate::score::Sample;
 use crate::types::{ClusterName, DigestBuilder, Metric, MetricName, SliceName, SplitMix64, TargetName};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Fewer independent units than this choose nobody and confirm nothing.
-const MIN_CLUSTERS: usize = 10;
 
 /// How to choose and confirm.
 #[derive(Clone, Copy, Debug)]

@@ -1,7 +1,7 @@
 //! Identities of remote targets, from the project's file to the header of a question, against token services on real sockets.
 
 use crate::mock::{Asked, Mock, Reply, answer, status};
-use crate::project::{CASES, Outcome, Project};
+use crate::project::{CASES, Outcome, Project, assert_hidden};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -66,27 +66,9 @@ fn unwrapped(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Neither the terminal nor any file that the program wrote holds a secret, whole or by its ends.
 fn assert_no_secret(p: &Project, out: &Outcome) {
-    fn files(folder: &Path, found: &mut Vec<String>) {
-        for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
-            if entry.file_type().unwrap().is_dir() {
-                files(&entry.path(), found);
-            } else {
-                found.push(String::from_utf8_lossy(&fs::read(entry.path()).unwrap()).into_owned());
-            }
-        }
-    }
-    let mut texts = vec![out.stdout.clone(), out.stderr.clone()];
-    if p.path("r").is_dir() {
-        files(&p.path("r"), &mut texts);
-    }
     let parts = ASSERTION.split('.').skip(1);
-    for secret in [SECRET, TOKEN, SECOND, JOB_KEY, APP_KEY].into_iter().chain(parts) {
-        for piece in [secret, &secret[..12], &secret[secret.len() - 12..]] {
-            assert!(texts.iter().all(|t| !t.contains(piece)), "`{piece}` is out: {out:?}");
-        }
-    }
+    assert_hidden(p, out, [SECRET, TOKEN, SECOND, JOB_KEY, APP_KEY].into_iter().chain(parts));
 }
 
 fn token(text: &str, life: u64) -> Reply {

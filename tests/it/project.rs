@@ -159,3 +159,25 @@ fn copy(from: &Path, to: &Path) {
         }
     }
 }
+
+/// Neither the terminal nor any file of the run in `r` holds a secret, whole or by its ends.
+pub fn assert_hidden<'a>(p: &Project, out: &Outcome, secrets: impl IntoIterator<Item = &'a str>) {
+    fn files(folder: &Path, found: &mut Vec<String>) {
+        for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            if entry.file_type().unwrap().is_dir() {
+                files(&entry.path(), found);
+            } else {
+                found.push(String::from_utf8_lossy(&fs::read(entry.path()).unwrap()).into_owned());
+            }
+        }
+    }
+    let mut texts = vec![out.stdout.clone(), out.stderr.clone()];
+    if p.path("r").is_dir() {
+        files(&p.path("r"), &mut texts);
+    }
+    for secret in secrets {
+        for piece in [secret, &secret[..12], &secret[secret.len() - 12..]] {
+            assert!(texts.iter().all(|t| !t.contains(piece)), "`{piece}` is out: {out:?}");
+        }
+    }
+}

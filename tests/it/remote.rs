@@ -1,11 +1,9 @@
 //! Remote targets, from the project's file to the verdict, against a scripted server.
 
 use crate::mock::{Asked, MODEL, Mock, Reply, answer, status};
-use crate::project::{CASES, Outcome, Project};
+use crate::project::{CASES, Outcome, Project, assert_hidden};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
 const KEY: &str = "sk-canary-4fQ9zT7wLk2XbN8sVd3R";
@@ -28,28 +26,8 @@ fn project(mock: &Mock, more: &str) -> Project {
 
 fn run(p: &Project, args: &[&str]) -> Outcome {
     let out = p.run_with(args, &[("MOCK_KEY", KEY)]);
-    assert_no_key(p, &out);
+    assert_hidden(p, &out, [KEY]);
     out
-}
-
-/// The key shows nowhere: not on the terminal, not in any file below the project.
-fn assert_no_key(p: &Project, out: &Outcome) {
-    fn files(folder: &Path, found: &mut Vec<String>) {
-        for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
-            if entry.file_type().unwrap().is_dir() {
-                files(&entry.path(), found);
-            } else {
-                found.push(String::from_utf8_lossy(&fs::read(entry.path()).unwrap()).into_owned());
-            }
-        }
-    }
-    let mut texts = vec![out.stdout.clone(), out.stderr.clone()];
-    if p.path("r").is_dir() {
-        files(&p.path("r"), &mut texts);
-    }
-    for piece in [KEY, &KEY[..12], &KEY[KEY.len() - 12..]] {
-        assert!(texts.iter().all(|t| !t.contains(piece)), "the key is out: {out:?}");
-    }
 }
 
 fn lines(text: &str) -> Vec<Value> {
@@ -416,7 +394,7 @@ fn azure_is_spoken_to_in_both_styles_and_the_limit_s_name_is_learnt_once() {
         ),
     );
     let out = p.run_with(&GATE, &[("MOCK_KEY", KEY), ("MOCK_ENDPOINT", &mock.url())]);
-    assert_no_key(&p, &out);
+    assert_hidden(&p, &out, [KEY]);
     assert_eq!(out.code, 0, "{out:?}");
     let asked = mock.asked();
     assert_eq!(asked.len(), 2 * CASES + 1);
@@ -447,7 +425,7 @@ fn ml_project(mock: &Mock, more: &str) -> Project {
     };
     p.write("goldgate.toml", target("base", "blue", "long") + &target("cand", "green", "short"));
     let out = p.run_with(&GATE, &[("MOCK_KEY", KEY), ("MOCK_ENDPOINT", &format!("{}/score", mock.url()))]);
-    assert_no_key(&p, &out);
+    assert_hidden(&p, &out, [KEY]);
     p
 }
 
