@@ -13,7 +13,7 @@ use crate::store::{
 };
 use crate::suite::{Suite, read_text};
 use crate::target::{LocalModels, LocalSpec, RemoteModels, Spend, Target};
-use crate::types::{Metric, TargetName, Untrusted};
+use crate::types::{Metric, TargetName, ToolCall, Untrusted};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -91,6 +91,7 @@ pub fn ask_roles(
     }
     let cap = spend::cap(config, roles, options.max_cost)?;
     let targets = load_targets(config, roles, options.seed, cap.clone(), progress)?;
+    check_wants(loaded, roles, &targets)?;
     let mut arms = Vec::new();
     let mut refs = Vec::new();
     for ((name, target), asked) in roles.iter().zip(&targets) {
@@ -177,6 +178,25 @@ fn check_variant(loaded: &Loaded, config: &Config, target: &TargetName) -> Resul
         loaded.suite.name(),
         known.join(", ")
     )))
+}
+
+/// Refuses a suite that asks for what a target cannot give by its kind.
+fn check_wants(
+    loaded: &Loaded,
+    roles: &[(TargetName, TargetName)],
+    targets: &[Arc<dyn Target>],
+) -> Result<(), CliError> {
+    for ((_, name), target) in roles.iter().zip(targets) {
+        if let Some(key) = loaded.suite.all_wants().find_map(|w| target.cannot_give(w)) {
+            return Err(CliError::Usage(format!(
+                "the suite `{}` asks for `{key}`, which target `{name}` cannot give: checkpoints of this machine and endpoints with a \
+                 form of their own give texts only; ask a target that speaks chat completions or the Responses API, or take `{key}` out \
+                 of `[[ask]]`",
+                loaded.suite.name()
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// One target per role, in their order; checkpoints that several share are loaded once.
@@ -362,27 +382,27 @@ fn changed(run: &SealedRun) -> Vec<Changed> {
 #[must_use]
 pub fn results(run: &SealedRun, samples: &[Sample], metrics: &[Metric]) -> Vec<GoldenAnswer> {
     let timed: Vec<_> = metrics.iter().filter(|m| m.is_timing()).map(|m| &m.name).collect();
-    let texts: BTreeMap<_, _> = run
+    let mut texts: BTreeMap<_, (Untrusted, Vec<ToolCall>)> = run
         .records
         .iter()
         .map(|r| {
-            let text = match &r.result {
-                TrialResult::Response(response) => &response.text,
-                TrialResult::Failure(failure) => &failure.message,
+            let (text, calls) = match &r.result {
+                TrialResult::Response(response) => (&response.text, &response.tool_calls[..]),
+                TrialResult::Failure(failure) => (&failure.message, &[][..]),
             };
-            ((&r.case, &r.target, r.repeat), text)
+            ((&r.case, &r.target, r.repeat), (text.clone(), calls.to_vec()))
         })
         .collect();
-    let text =
-        |s: &Sample| texts.get(&(&s.case, &s.target, s.repeat)).map_or_else(Untrusted::default, |t| (*t).clone());
     samples
         .iter()
-        .map(|s| GoldenAnswer {
+        .map(|s| (s, texts.remove(&(&s.case, &s.target, s.repeat)).unwrap_or_default()))
+        .map(|(s, (text, tool_calls))| GoldenAnswer {
             case: s.case.clone(),
             target: s.target.clone(),
             repeat: s.repeat,
             outcome: s.outcome,
-            text: text(s),
+            text,
+            tool_calls,
             scores: s
                 .scores
                 .iter()

@@ -5,9 +5,9 @@ use super::config::Config;
 use super::pipeline::Loaded;
 use super::provider::Provider;
 use crate::gate::{Limits, Price};
-use crate::run::Plan;
+use crate::run::{self, Plan};
 use crate::store::{Record, TrialResult};
-use crate::target::{Question, RateLimits, Spend, TokenPrice};
+use crate::target::{RateLimits, Spend, TokenPrice};
 use crate::types::{Digest, TargetName};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -67,8 +67,8 @@ pub fn spent(
             TrialResult::Failure(f) => (None, &f.served),
         };
         let case = &loaded.suite.cases()[trial.case];
-        let turns = loaded.suite.prompt(&c.prompt, case).map_err(|d| CliError::Usage(d.to_string()))?;
-        let worst = price.worst(&Question { turns, max_new_tokens: loaded.suite.max_new_tokens() });
+        let question = run::question(&loaded.suite, &c.prompt, case).map_err(|d| CliError::Usage(d.to_string()))?;
+        let worst = price.worst(&question);
         // An answer costs its tokens; attempts before it, and those of a failure, what they may have cost.
         spent += usage.map_or(0.0, |usage| usage.map_or(worst, |u| price.of(u)));
         spent += worst * f64::from(served.as_ref().map_or(0, |s| s.uncounted));

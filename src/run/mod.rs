@@ -7,5 +7,5 @@ mod plan;
 mod tests;
 
 pub use events::Event;
-pub use execute::{RunError, execute};
+pub use execute::{RunError, execute, question};
 pub use plan::{Arm, Plan, Trial};

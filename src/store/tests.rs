@@ -16,6 +16,9 @@ fn name(text: &str) -> TargetName {
 fn record(i: u64) -> Record {
     let response = Response {
         text: Untrusted::new(format!("schön {i}\n")),
+        tool_calls: Vec::new(),
+        refused: false,
+        logprobs: None,
         finish: Finish::Stop,
         usage: Some(Usage { prompt: 3, completion: 2, reasoning: None }),
         smallest_gap: Some(0.5),
@@ -309,6 +312,7 @@ fn golden(case: &str, who: &str, text: &str, score: Option<f64>) -> GoldenAnswer
         repeat: 0,
         outcome: Outcome::Answered,
         text: Untrusted::new(text),
+        tool_calls: Vec::new(),
         scores: [(MetricName::new("accuracy").unwrap(), score), (MetricName::new("tone").unwrap(), Some(1.0))].into(),
     }
 }

@@ -5,7 +5,7 @@ use crate::engine::{
     AdapterId, ChatMessage, Completion, Engine, EngineError, EngineOptions, Finished, Prompt, Request, RequestError,
     Session, SessionOptions,
 };
-use crate::types::{Digest, DigestBuilder, Failure, FailureKind, Finish, Response, Timing, Untrusted, Usage};
+use crate::types::{Digest, DigestBuilder, Failure, FailureKind, Finish, Response, Timing, Untrusted, Usage, Wants};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
@@ -101,7 +101,16 @@ impl Target for LocalTarget {
         self.digest
     }
 
+    fn cannot_give(&self, wants: &Wants) -> Option<&'static str> {
+        wants.names().first().copied()
+    }
+
     fn ask(&self, question: Question) -> Answer {
+        if let Some(name) = self.cannot_give(&question.wants) {
+            let failure =
+                Failure::new(FailureKind::Unavailable, format!("a checkpoint of this machine takes no `{name}`"));
+            return Box::pin(async move { Err(failure) });
+        }
         let (reply, answer) = oneshot::channel();
         let job = Job { question, adapter: self.adapter, submitted: Instant::now(), reply };
         let sent = self.worker.jobs.send(job);
@@ -188,6 +197,9 @@ fn response(c: Completion) -> Response {
     let us = |d: Duration| u64::try_from(d.as_micros()).unwrap_or(u64::MAX);
     Response {
         text: Untrusted::new(c.text),
+        tool_calls: Vec::new(),
+        refused: false,
+        logprobs: None,
         finish: match c.finish {
             crate::engine::Finish::Stop => Finish::Stop,
             crate::engine::Finish::Length => Finish::Length,

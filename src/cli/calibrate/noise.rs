@@ -140,7 +140,8 @@ fn moved(results: &[GoldenAnswer]) -> Vec<CaseId> {
     let mut first: BTreeMap<&CaseId, (&GoldenAnswer, bool)> = BTreeMap::new();
     for answer in results {
         let (one, differs) = first.entry(&answer.case).or_insert((answer, false));
-        *differs |= one.text != answer.text || one.outcome != answer.outcome;
+        let said = |a: &GoldenAnswer| (a.text.clone(), a.tool_calls.clone(), a.outcome);
+        *differs |= said(one) != said(answer);
     }
     first.into_iter().filter(|(_, (_, differs))| *differs).map(|(case, _)| case.clone()).collect()
 }

@@ -4,7 +4,7 @@ use super::access::Access;
 use super::identity::Found;
 use super::{Clients, RemoteModels, RemoteSpec};
 use crate::target::Question;
-use crate::types::{Failure, Response, Role, Turn};
+use crate::types::{Failure, Response, Role, Turn, Wants};
 use std::collections::HashMap;
 
 /// What a token says of itself. Nobody has checked it.
@@ -56,7 +56,7 @@ impl RemoteModels {
             let targets = Self::load_over(std::slice::from_ref(spec), 0, None, &clients, identities);
             let targets = targets.map_err(|e| (identity.clone(), e.to_string()))?;
             let turns = vec![Turn { role: Role::User, text: "Say yes.".to_owned() }];
-            let question = Question { turns, max_new_tokens: 1 };
+            let question = Question { turns, max_new_tokens: 1, wants: Wants::default() };
             answer = match targets.first() {
                 Some(target) => Some(target.ask(question).await),
                 None => None,

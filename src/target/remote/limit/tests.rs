@@ -4,7 +4,7 @@ use super::breaker::{Breaker, Gate};
 use super::pace::{Pace, RateLimits};
 use super::spend::{Affordable, Spend};
 use super::*;
-use crate::types::{Role, SplitMix64, Turn};
+use crate::types::{Role, SplitMix64, Turn, Wants};
 
 fn limits(requests: Option<f64>, tokens: Option<f64>) -> RateLimits {
     RateLimits { requests_per_minute: requests, tokens_per_minute: tokens }
@@ -160,7 +160,11 @@ fn a_breaker_opens_lets_one_probe_through_and_gives_up_after_three() {
 }
 
 fn question(text: &str) -> Question {
-    Question { turns: vec![Turn { role: Role::User, text: text.to_owned() }], max_new_tokens: 10 }
+    Question {
+        turns: vec![Turn { role: Role::User, text: text.to_owned() }],
+        max_new_tokens: 10,
+        wants: Wants::default(),
+    }
 }
 
 #[test]
