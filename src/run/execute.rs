@@ -29,6 +29,18 @@ pub enum RunError {
         /// What it said last.
         message: String,
     },
+    /// A target does not give what the run needs: its probe showed that, and nothing of the suite was asked.
+    #[error(
+        "target `{target}` does not give {what}, which this run needs: {why}; ask a server that gives it, or do without it (`[[ask]]` in the suite, token criteria in the policy, `--max-cost`); `--no-probe` asks without looking"
+    )]
+    Lacks {
+        /// Which.
+        target: TargetName,
+        /// What is missing.
+        what: String,
+        /// How that showed.
+        why: String,
+    },
     /// A prompt does not render.
     #[error("{0}")]
     Prompt(String),

@@ -201,6 +201,7 @@ fn open(folder: &Path, suite: &Suite, plan: &Plan) -> OpenRun {
         concurrency: 1,
         arms: Vec::new(),
         trials: plan.trials.len(),
+        unprobed: false,
     };
     RunDir::new(folder).open(manifest).unwrap()
 }

@@ -5,7 +5,7 @@ use crate::engine::{
     AdapterId, ChatMessage, Completion, Engine, EngineError, EngineOptions, Finished, Prompt, Request, RequestError,
     Session, SessionOptions,
 };
-use crate::types::{Digest, DigestBuilder, Failure, FailureKind, Finish, Response, Timing, Untrusted, Usage, Wants};
+use crate::types::{Digest, DigestBuilder, Failure, FailureKind, Finish, Response, Timing, Untrusted, Usage};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
@@ -101,12 +101,8 @@ impl Target for LocalTarget {
         self.digest
     }
 
-    fn cannot_give(&self, wants: &Wants) -> Option<&'static str> {
-        wants.names().first().copied()
-    }
-
     fn ask(&self, question: Question) -> Answer {
-        if let Some(name) = self.cannot_give(&question.wants) {
+        if let Some(name) = question.wants.names().first() {
             let failure =
                 Failure::new(FailureKind::Unavailable, format!("a checkpoint of this machine takes no `{name}`"));
             return Box::pin(async move { Err(failure) });

@@ -40,12 +40,6 @@ pub trait Target: Send + Sync {
     /// deployment, whose weights only its server knows. Two local targets of one digest give one answer.
     fn digest(&self) -> Digest;
 
-    /// What of this the target cannot give by its kind, as a suite names it; nothing is sent to find out.
-    fn cannot_give(&self, wants: &Wants) -> Option<&'static str> {
-        let _ = wants;
-        None
-    }
-
     /// Asks one question. The future is independent of the target's borrow, so that many can be in flight.
     fn ask(&self, question: Question) -> Answer;
 }

@@ -183,6 +183,7 @@ fn who_can_give_only_texts_is_asked_for_nothing_else() {
     assert_eq!(out.code, 2, "{out:?}");
     assert!(out.stderr.contains("asks for `tools`, which target `base` cannot give"), "{}", out.stderr);
     assert!(!local.path("r").exists());
+    assert_eq!(local.run(&["validate", "suites/mini", "--targets"]).code, 2);
 
     let mock = Mock::start(|_| answer("x"));
     let p = Project::new();

@@ -15,6 +15,7 @@ mod malformed;
 mod many;
 mod mock;
 mod plan;
+mod probe;
 mod project;
 mod quota;
 mod remote;

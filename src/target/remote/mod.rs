@@ -15,9 +15,9 @@ pub use identity::{Found, IdentityKind, IdentitySpec, PassedOver, Signature};
 pub use limit::{Allowance, RateLimits, Spend, TokenPrice};
 pub use spec::{AzureApi, Patience, RemoteModel, RemoteSpec};
 
-use super::http::{LimitField, Protocol};
+use super::http::LimitField;
 use super::{Answer, Question, Target};
-use crate::types::{Digest, Wants};
+use crate::types::Digest;
 use access::Access;
 use identity::Identity;
 use limit::{Deployment, Shared};
@@ -196,12 +196,6 @@ struct RemoteTarget(Arc<RemoteInner>);
 impl Target for RemoteTarget {
     fn digest(&self) -> Digest {
         self.0.digest
-    }
-
-    fn cannot_give(&self, wants: &Wants) -> Option<&'static str> {
-        // Such a form has no place for it.
-        let own_form = matches!(self.0.spec.protocol, Protocol::Score(_));
-        wants.names().first().copied().filter(|_| own_form)
     }
 
     fn ask(&self, question: Question) -> Answer {
