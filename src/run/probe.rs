@@ -18,9 +18,9 @@ pub const PROBE: &str = "goldgate probe: ";
 const STAR: &str = "north-star";
 /// The probe's tool.
 const TOOL: &str = "goldgate_probe";
-/// The longest answer where nothing but an answer is needed, tokens: the least that the Responses API takes.
+/// The longest answer that is allowed at least, tokens: the least that the Responses API takes.
 const SHORT: u32 = 16;
-/// The longest answer of a form, tokens, where the suite's own answers are shorter.
+/// The same where an answer has a form, tokens.
 const FORMED: u32 = 64;
 
 /// What a run needs of its remote targets beside texts.
@@ -30,7 +30,7 @@ pub struct Needs {
     tools: bool,
     logprobs: Option<u8>,
     usage: bool,
-    /// The longest answer of the suite, tokens: room for a model that thinks first.
+    /// The longest answer of the suite, tokens: a model that thinks before it says a word needs the room, and another does not use it.
     longest: u32,
 }
 
@@ -173,7 +173,7 @@ fn question(schema: bool, tools: bool, logprobs: Option<u8>, longest: u32) -> Qu
     let formed = schema.is_some() || tools.is_some();
     Question {
         turns: vec![Turn { role: Role::User, text: format!("{PROBE}{said}") }],
-        max_new_tokens: if formed { longest.max(FORMED) } else { SHORT },
+        max_new_tokens: longest.max(if formed { FORMED } else { SHORT }),
         wants: Wants { schema, tools, logprobs },
     }
 }
@@ -198,7 +198,7 @@ pub async fn probe(
     targets: &[(TargetName, Arc<dyn Target>)],
     open: &mut OpenRun,
 ) -> Result<(), RunError> {
-    let identity = Needs::default();
+    let identity = Needs { longest: needs.longest, ..Needs::default() };
     let needs = if when == When::Before { needs } else { &identity };
     let mut probed = BTreeSet::new();
     for (name, target) in targets.iter().filter(|(name, _)| probed.insert(name.clone())) {

@@ -100,7 +100,7 @@ fn each_target_shows_what_is_needed_before_the_first_question_and_who_it_is_afte
     assert_eq!(run(&p, &[&RUN[..], &["--candidate", "base"]].concat()).code, 0);
     let when: Vec<_> = recorded(&p).into_iter().map(|(when, who, _)| (when, who)).collect();
     assert_eq!(when, [("before".to_owned(), "base".to_owned()), ("after".to_owned(), "base".to_owned())]);
-    assert!(mock.probes().iter().all(|a| a.body["max_tokens"] == 16));
+    assert!(mock.probes().iter().all(|a| a.body["max_tokens"] == 24));
 }
 
 #[test]

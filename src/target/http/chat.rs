@@ -4,7 +4,7 @@ use super::Protocol;
 use super::error::{self, Class, Problem};
 use super::pieces::{self, CallPiece, Calls, FunctionPiece};
 use super::responses;
-use super::sse::SseParser;
+use super::sse::{MAX_EVENT, SseParser};
 use crate::types::{Finish, TokenLogprob, ToolCall, Usage};
 use serde::Deserialize;
 use serde_json::Value;
@@ -113,7 +113,9 @@ impl Stream {
     /// When a frame is an error or cannot be read; the stream must not be fed any more.
     pub(in crate::target) fn push(&mut self, bytes: &[u8]) -> Result<Step, Problem> {
         let mut step = Step::default();
-        let too_long = |_| Problem::new(Class::Unreadable, "one frame of the stream is longer than 1 MiB");
+        let too_long = |_| {
+            Problem::new(Class::Unreadable, format!("one frame of the stream is longer than {} MiB", MAX_EVENT >> 20))
+        };
         for event in self.events.push(bytes).map_err(too_long)? {
             let data = event.trim_ascii();
             self.done |= data == b"[DONE]";

@@ -214,7 +214,7 @@ fn frames_of_other_servers_are_read_too() {
     let problem = streamed(&[b"data: {\"choices\":[{\"delta\":{\"content\":\"a\xff\"}}]}\n\n"]).unwrap_err();
     assert_eq!(problem.class, Class::Unreadable);
     assert!(problem.message.contains("no UTF-8 at byte 34 (hex ff 22 7d 7d)"), "{}", problem.message);
-    let endless = vec![b'x'; 2 << 20];
+    let endless = vec![b'x'; 5 << 20];
     assert_eq!(Stream::default().push(&endless).map(|s: Step| s.content).map_err(|p| p.class), Err(Class::Unreadable));
 }
 

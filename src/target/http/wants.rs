@@ -87,8 +87,12 @@ impl<'a> ChatTool<'a> {
 
 impl<'a> ResponsesTool<'a> {
     pub(super) fn of(tool: &'a Tool) -> Self {
-        // This form of the API is strict where nothing is said, the other is not: said, both ask alike.
-        Self { r#type: "function", function: Function { strict: Some(tool.strict), ..function(tool) } }
+        let function = function(tool);
+        // This form of the API must be told the parameters, and is strict where nothing is said; the other takes none for none and is not
+        // strict. Said, both ask alike.
+        let none = || serde_json::from_str(r#"{"type":"object","properties":{}}"#).expect("a constant that is JSON");
+        let parameters = Some(function.parameters.unwrap_or_else(none));
+        Self { r#type: "function", function: Function { parameters, strict: Some(tool.strict), ..function } }
     }
 }
 

@@ -48,13 +48,15 @@ fn what_is_asked_beside_a_text_is_said_in_the_words_of_either_form() {
             json!({"type": "function", "name": "lookup_order"}),
         ),
     ] {
-        let strict = Tool { strict: true, ..offer.tools[0].clone() };
+        let strict = Tool { strict: true, parameters: None, ..offer.tools[0].clone() };
         let wants =
             Wants { tools: Some(Arc::new(Offer { tools: vec![strict], choice: Some(choice) })), ..Wants::default() };
         let read = |of_responses| serde_json::from_str::<Value>(&body(&wants, of_responses)).unwrap();
         assert_eq!((&read(false)["tool_choice"], &read(true)["tool_choice"]), (&chat, &responses));
         assert_eq!(read(false)["tools"][0]["function"]["strict"], true);
         assert_eq!(read(true)["tools"][0]["strict"], true);
+        assert!(read(false)["tools"][0]["function"].get("parameters").is_none());
+        assert_eq!(read(true)["tools"][0]["parameters"], json!({"type": "object", "properties": {}}));
     }
     let score = Mapping { request: "{}".to_owned(), text: "/x".to_owned(), usage: None, finish: None };
     let ask = Ask { turns: &turns, limit: 1, wants: Some(&all), ..Ask::default() };
