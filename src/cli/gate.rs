@@ -92,7 +92,7 @@ impl RunArgs {
             return Ok(());
         }
         Err(CliError::Usage(
-            "a complete run is only judged: `--candidate`, `--run-dir`, `--seed`, `--concurrency` and `--max-cost` belong to a suite"
+            "a complete run is only judged: `--candidate`, `--run-dir`, `--seed`, `--concurrency`, `--no-probe` and `--max-cost` belong to a suite"
                 .to_owned(),
         ))
     }
@@ -105,6 +105,7 @@ impl RunArgs {
             seed: self.seed.unwrap_or(super::run::DEFAULT_SEED),
             concurrency: self.concurrency.unwrap_or(super::run::DEFAULT_CONCURRENCY),
             max_cost: self.max_cost,
+            probe: !self.no_probe,
         }
     }
 }

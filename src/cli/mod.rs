@@ -8,6 +8,7 @@ mod doctor;
 mod error;
 mod gate;
 mod golden;
+mod identities;
 mod identity;
 mod output;
 mod pipeline;

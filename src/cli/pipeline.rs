@@ -1,19 +1,19 @@
 //! The stages that several commands share: load, ask, score, judge.
 
-use super::CliError;
 use super::config::Config;
 use super::progress::Progress;
 use super::provider::Provider;
 use super::spend;
-use crate::gate::{self, Asked, Changed, Policy, Verdict};
-use crate::run::{self, Arm, Plan};
+use super::{CliError, identities};
+use crate::gate::{self, Asked, Policy, Verdict};
+use crate::run::{self, Arm, Needs, Plan, RunError};
 use crate::score::{self, Sample};
 use crate::store::{
-    ArmRef, GoldenAnswer, Manifest, PolicyRef, Purpose, RUN_FORMAT, RunDir, SealedRun, SuiteRef, TrialResult,
+    ArmRef, GoldenAnswer, Manifest, PolicyRef, Purpose, RUN_FORMAT, RunDir, SealedRun, SuiteRef, TrialResult, When,
 };
 use crate::suite::{Suite, read_text};
 use crate::target::{LocalModels, LocalSpec, RemoteModels, Spend, Target};
-use crate::types::{Metric, TargetName, Untrusted};
+use crate::types::{Metric, MetricName, TargetName, ToolCall, Untrusted};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -56,6 +56,8 @@ pub struct RunOptions<'a> {
     pub concurrency: usize,
     /// The most that the run may cost over all its sittings, US dollars.
     pub max_cost: Option<f64>,
+    /// Whether remote targets are probed before the first question and after the last.
+    pub probe: bool,
 }
 
 /// Asks whatever is not recorded yet and seals the run.
@@ -87,19 +89,21 @@ pub fn ask_roles(
     progress: &mut Progress,
 ) -> Result<SealedRun, CliError> {
     for (_, target) in roles {
-        check_variant(loaded, config, target)?;
+        check_target(loaded, config, target)?;
     }
     let cap = spend::cap(config, roles, options.max_cost)?;
     let targets = load_targets(config, roles, options.seed, cap.clone(), progress)?;
     let mut arms = Vec::new();
     let mut refs = Vec::new();
+    let mut remote = Vec::new();
     for ((name, target), asked) in roles.iter().zip(&targets) {
         let c = config.target(target)?;
         arms.push(Arm { name: name.clone(), digest: asked.digest(), prompt: c.prompt.clone() });
         let (kind, model, adapter, endpoint) = match &c.provider {
             Provider::Local { model, adapter } => ("local", model.clone(), adapter.clone(), None),
-            Provider::Remote(remote) => {
-                let spec = remote.spec()?;
+            Provider::Remote(r) => {
+                let spec = r.spec()?;
+                remote.push((target.clone(), Arc::clone(asked)));
                 (spec.kind(), spec.name().to_owned(), None, spec.url().ok())
             }
         };
@@ -115,11 +119,12 @@ pub fn ask_roles(
         });
     }
     let plan = Plan::new(&loaded.suite, arms, options.seed);
-    let manifest = manifest(loaded, refs, purpose, &options, plan.trials.len());
+    let unprobed = !options.probe && !remote.is_empty();
+    let manifest = Manifest { unprobed, ..manifest(loaded, refs, purpose, &options, plan.trials.len()) };
     let dir = RunDir::new(options.run_dir.unwrap_or_else(|| default_dir(&manifest)));
     let mut open = dir.open(manifest)?;
     if let Some(cap) = &cap {
-        cap.add(spend::spent(loaded, config, roles, &plan, &open.recorded)?);
+        cap.add(spend::spent(loaded, config, roles, &plan, &open.recorded, &open.probes)?);
     }
     // Said before the first question, so that whoever interrupts the run knows where it lies.
     progress.note(&format!("recording in {}", dir.path().display()));
@@ -127,12 +132,30 @@ pub fn ask_roles(
         .enable_all()
         .build()
         .map_err(|e| CliError::Usage(format!("cannot start the scheduler: {e}")))?;
-    let asked =
-        runtime.block_on(run::execute(&loaded.suite, &plan, &targets, &mut open, options.concurrency, |event| {
-            progress.observe(event)
-        }))?;
+    let probed = if options.probe && !open.is_sealed() { remote } else { Vec::new() };
+    let needs = needs(loaded, cap.is_some());
+    let asked = runtime.block_on(async {
+        // A sitting that finds every trial recorded asks nothing before which somebody could be probed.
+        if plan.trials.iter().any(|t| !open.recorded.contains_key(&t.id)) {
+            run::probe(When::Before, &needs, &probed, &mut open).await?;
+        }
+        let observe = |event: &_| progress.observe(event);
+        let asked = run::execute(&loaded.suite, &plan, &targets, &mut open, options.concurrency, observe).await?;
+        run::probe(When::After, &needs, &probed, &mut open).await?;
+        Ok::<_, RunError>(asked)
+    })?;
     open.seal(asked)?;
-    Ok(dir.open_sealed()?)
+    let run = dir.open_sealed()?;
+    if !probed.is_empty() {
+        identities::drifts(&run).iter().for_each(|drift| progress.note(drift));
+    }
+    Ok(run)
+}
+
+/// What the targets of a run must be able to give: what the suite asks for, and the count of tokens where somebody reckons with it.
+fn needs(loaded: &Loaded, capped: bool) -> Needs {
+    let counted = |m: &MetricName| matches!(m.as_str(), "prompt-tokens" | "completion-tokens" | "tokens");
+    Needs::of(&loaded.suite, capped || loaded.policy.criteria().iter().any(|c| counted(&c.metric)))
 }
 
 /// Who is asked, as (name in the run, target): the baseline first. The baseline as its own candidate is asked a second time under a
@@ -161,9 +184,23 @@ pub fn roles(
         roles.push((name, candidate.clone()));
     }
     for (_, target) in &roles {
-        check_variant(loaded, config, target)?;
+        check_target(loaded, config, target)?;
     }
     Ok(roles)
+}
+
+/// Refuses a target that the suite cannot be asked of, whatever its server can do.
+fn check_target(loaded: &Loaded, config: &Config, target: &TargetName) -> Result<(), CliError> {
+    let c = config.target(target)?;
+    let asked = loaded.suite.all_wants().find_map(|w| w.names().first().copied());
+    if let Some(key) = asked.filter(|_| c.provider.gives_texts_only()) {
+        return Err(CliError::Usage(format!(
+            "the suite `{}` asks for `{key}`, which target `{target}` cannot give: checkpoints of this machine and endpoints with a form of \
+             their own give texts only; ask a target that speaks chat completions or the Responses API, or take `{key}` out of `[[ask]]`",
+            loaded.suite.name()
+        )));
+    }
+    check_variant(loaded, config, target)
 }
 
 fn check_variant(loaded: &Loaded, config: &Config, target: &TargetName) -> Result<(), CliError> {
@@ -237,6 +274,7 @@ fn manifest(loaded: &Loaded, arms: Vec<ArmRef>, purpose: Purpose, options: &RunO
         concurrency: options.concurrency,
         arms,
         trials,
+        unprobed: false,
     }
 }
 
@@ -324,7 +362,7 @@ pub fn score_all(run: &SealedRun, suite: &Suite) -> Result<Vec<Sample>, CliError
 #[must_use]
 pub fn judge_all(policy: &Policy, suite: &Suite, run: &SealedRun, samples: &[Sample]) -> Vec<Verdict> {
     let metrics = suite.metrics();
-    let changed = changed(run);
+    let changed = identities::changed(run);
     let asked = Asked {
         suite: suite.name(),
         suite_digest: suite.digest(),
@@ -339,50 +377,31 @@ pub fn judge_all(policy: &Policy, suite: &Suite, run: &SealedRun, samples: &[Sam
     candidates.iter().map(|c| gate::judge(policy, asked, &baseline.name, &c.name)).collect()
 }
 
-/// Targets whose server named more than one model over the run, all its sittings included. A fingerprint is no model's name: servers with
-/// several back ends have several of them at any time.
-fn changed(run: &SealedRun) -> Vec<Changed> {
-    let mut seen: BTreeMap<&TargetName, Vec<Untrusted>> = BTreeMap::new();
-    for record in &run.records {
-        let served = match &record.result {
-            TrialResult::Response(r) => &r.served,
-            TrialResult::Failure(f) => &f.served,
-        };
-        let Some(model) = served.as_ref().and_then(|s| s.model.as_ref()) else { continue };
-        let models = seen.entry(&record.target).or_default();
-        if !models.contains(model) {
-            models.push(model.clone());
-        }
-    }
-    let several = seen.into_iter().filter(|(_, models)| models.len() > 1);
-    several.map(|(target, models)| Changed { target: target.clone(), models }).collect()
-}
-
 /// The run's answers and scores without any timing: what a rerun must reproduce byte for byte.
 #[must_use]
 pub fn results(run: &SealedRun, samples: &[Sample], metrics: &[Metric]) -> Vec<GoldenAnswer> {
     let timed: Vec<_> = metrics.iter().filter(|m| m.is_timing()).map(|m| &m.name).collect();
-    let texts: BTreeMap<_, _> = run
+    let mut texts: BTreeMap<_, (Untrusted, Vec<ToolCall>)> = run
         .records
         .iter()
         .map(|r| {
-            let text = match &r.result {
-                TrialResult::Response(response) => &response.text,
-                TrialResult::Failure(failure) => &failure.message,
+            let (text, calls) = match &r.result {
+                TrialResult::Response(response) => (&response.text, &response.tool_calls[..]),
+                TrialResult::Failure(failure) => (&failure.message, &[][..]),
             };
-            ((&r.case, &r.target, r.repeat), text)
+            ((&r.case, &r.target, r.repeat), (text.clone(), calls.to_vec()))
         })
         .collect();
-    let text =
-        |s: &Sample| texts.get(&(&s.case, &s.target, s.repeat)).map_or_else(Untrusted::default, |t| (*t).clone());
     samples
         .iter()
-        .map(|s| GoldenAnswer {
+        .map(|s| (s, texts.remove(&(&s.case, &s.target, s.repeat)).unwrap_or_default()))
+        .map(|(s, (text, tool_calls))| GoldenAnswer {
             case: s.case.clone(),
             target: s.target.clone(),
             repeat: s.repeat,
             outcome: s.outcome,
-            text: text(s),
+            text,
+            tool_calls,
             scores: s
                 .scores
                 .iter()

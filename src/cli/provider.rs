@@ -26,6 +26,17 @@ pub enum Provider {
     Remote(Box<Remote>),
 }
 
+impl Provider {
+    /// Whether it answers in texts and can be asked for nothing beside them: what runs a checkpoint here, and forms of an endpoint's own,
+    /// have no place for it.
+    pub fn gives_texts_only(&self) -> bool {
+        match self {
+            Self::Local { .. } => true,
+            Self::Remote(remote) => matches!(remote.spec.protocol, Protocol::Score(_)),
+        }
+    }
+}
+
 /// A deployment whose address may be known to the environment only.
 #[derive(Clone, Debug)]
 pub struct Remote {

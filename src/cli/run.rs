@@ -44,6 +44,9 @@ pub struct RunArgs {
     /// Stop before the run's remote targets could cost more than this, US dollars; each needs a `price`
     #[arg(long, value_name = "USD", value_parser = dollars)]
     pub max_cost: Option<f64>,
+    /// Ask remote targets without the small questions before and after that show what they give and who answers
+    #[arg(long)]
+    pub no_probe: bool,
 }
 
 pub(super) fn target_name(text: &str) -> Result<TargetName, String> {
@@ -72,6 +75,7 @@ impl RunArgs {
             && self.seed.is_none()
             && self.concurrency.is_none()
             && self.max_cost.is_none()
+            && !self.no_probe
     }
 }
 

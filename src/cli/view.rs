@@ -7,7 +7,7 @@ use crate::report::{AnswerRow, CaseRow, ReportModel, RunFacts, TargetFacts, Toke
 use crate::score::Sample;
 use crate::store::{ArmRef, Record, SealedRun, TrialResult};
 use crate::suite::{Case, ScorerKind, Suite};
-use crate::types::{CaseId, Interval, MetricName, SliceName, TargetName, Untrusted};
+use crate::types::{CaseId, Interval, MetricName, SliceName, TargetName, ToolCall, Untrusted};
 use regex::RegexBuilder;
 use std::collections::BTreeMap;
 
@@ -165,7 +165,7 @@ fn answer(sample: &Sample, record: &Record, canaries: &[&String], case: &Case) -
     #[expect(clippy::cast_precision_loss, reason = "microseconds of a question are far below 2^52")]
     let seconds = |us: u64| us as f64 / 1e6;
     let (text, response) = match &record.result {
-        TrialResult::Response(r) => (withhold(r.text.raw(), canaries, case), Some(r)),
+        TrialResult::Response(r) => (withhold(ToolCall::behind(&r.text, &r.tool_calls).raw(), canaries, case), Some(r)),
         TrialResult::Failure(f) => (f.message.clone(), None),
     };
     AnswerRow {

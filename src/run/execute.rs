@@ -3,9 +3,10 @@
 use super::events::Event;
 use super::plan::{Plan, Trial};
 use crate::store::{OpenRun, Record, StoreError, TrialResult};
-use crate::suite::Suite;
+use crate::suite::diag::Diagnostic;
+use crate::suite::{Case, Suite};
 use crate::target::{Question, Target};
-use crate::types::{Failure, FailureKind, Response, TargetName};
+use crate::types::{Failure, FailureKind, Response, TargetName, VariantName};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -28,9 +29,30 @@ pub enum RunError {
         /// What it said last.
         message: String,
     },
+    /// A target does not give what the run needs: its probe showed that, and nothing of the suite was asked.
+    #[error(
+        "target `{target}` does not give {what}, which this run needs: {why}; ask a server that gives it, or do without it (`[[ask]]` in the suite, token criteria in the policy, `--max-cost`); `--no-probe` asks without looking"
+    )]
+    Lacks {
+        /// Which.
+        target: TargetName,
+        /// What is missing.
+        what: String,
+        /// How that showed.
+        why: String,
+    },
     /// A prompt does not render.
     #[error("{0}")]
     Prompt(String),
+}
+
+/// The question that a case is to who is asked with a prompt variant.
+///
+/// # Errors
+/// When the suite has no such variant.
+pub fn question(suite: &Suite, variant: &VariantName, case: &Case) -> Result<Question, Diagnostic> {
+    let turns = suite.prompt(variant, case)?;
+    Ok(Question { turns, max_new_tokens: suite.max_new_tokens(), wants: suite.wants(case).clone() })
 }
 
 /// Runs a plan to its end and returns how long asking took.
@@ -55,9 +77,9 @@ pub async fn execute(
         while stopped.is_none() && in_flight.len() < concurrency.max(1) {
             let Some(trial) = waiting.pop_front() else { break };
             let case = &suite.cases()[trial.case];
-            let turns =
-                suite.prompt(&plan.arms[trial.arm].prompt, case).map_err(|d| RunError::Prompt(d.to_string()))?;
-            let answer = targets[trial.arm].ask(Question { turns, max_new_tokens: suite.max_new_tokens() });
+            let question =
+                question(suite, &plan.arms[trial.arm].prompt, case).map_err(|d| RunError::Prompt(d.to_string()))?;
+            let answer = targets[trial.arm].ask(question);
             let trial = trial.clone();
             in_flight.spawn(async move { (trial, answer.await) });
         }

@@ -156,6 +156,9 @@ impl Target for Scripted {
 fn answer(text: &str) -> Response {
     Response {
         text: Untrusted::new(format!("yes to {text}")),
+        tool_calls: Vec::new(),
+        refused: false,
+        logprobs: None,
         finish: Finish::Stop,
         usage: Some(Usage { prompt: 1, completion: 1, reasoning: None }),
         smallest_gap: None,
@@ -198,6 +201,7 @@ fn open(folder: &Path, suite: &Suite, plan: &Plan) -> OpenRun {
         concurrency: 1,
         arms: Vec::new(),
         trials: plan.trials.len(),
+        unprobed: false,
     };
     RunDir::new(folder).open(manifest).unwrap()
 }

@@ -3,7 +3,7 @@
 //! The same lines are a run's `results.jsonl`: everything that a rerun must reproduce byte for byte, and no timing.
 
 use super::{StoreError, SuiteRef, write_atomically};
-use crate::types::{CaseId, Digest, MetricName, Outcome, TargetName, Untrusted, VariantName};
+use crate::types::{CaseId, Digest, MetricName, Outcome, TargetName, ToolCall, Untrusted, VariantName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs;
@@ -25,6 +25,9 @@ pub struct GoldenAnswer {
     pub outcome: Outcome,
     /// The answer, or the failure's message.
     pub text: Untrusted,
+    /// The tools that the answer calls.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tool_calls: Vec<ToolCall>,
     /// Scores by metric; `null` is unscored.
     pub scores: BTreeMap<MetricName, Option<f64>>,
 }

@@ -57,6 +57,15 @@ pub struct Manifest {
     pub arms: Vec<ArmRef>,
     /// How many trials are planned.
     pub trials: usize,
+    /// Whether its remote targets were asked without any probe before and after: nobody looked whether they give what the suite asks for,
+    /// nor who answered first and last.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unprobed: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// A suite, by digest.
@@ -118,10 +127,13 @@ impl Manifest {
     /// The command that asks the same again.
     #[must_use]
     pub fn repeat_command(&self) -> String {
+        let probe = if self.unprobed { " --no-probe" } else { "" };
         if let (Purpose::Calibration, Some(first)) = (self.purpose, self.arms.first()) {
             let (suite, target, repeats) = (&self.suite.path, &first.target, self.arms.len());
             let (seed, j) = (self.seed, self.concurrency);
-            return format!("goldgate calibrate {suite} --target {target} --repeats {repeats} --seed {seed} -j {j}");
+            return format!(
+                "goldgate calibrate {suite} --target {target} --repeats {repeats} --seed {seed} -j {j}{probe}"
+            );
         }
         // A target that is a second asking of the baseline is named by the baseline on the command line.
         let candidates: String = self.arms.iter().skip(1).map(|a| format!(" --candidate {}", a.target)).collect();
@@ -130,7 +142,7 @@ impl Manifest {
             _ => String::new(),
         };
         let (suite, seed, j) = (&self.suite.path, self.seed, self.concurrency);
-        format!("goldgate gate {suite}{candidates}{policy} --seed {seed} -j {j}")
+        format!("goldgate gate {suite}{candidates}{policy} --seed {seed} -j {j}{probe}")
     }
 
     /// The fields in which another manifest asks for another run, with both values; when it began and by which version does not count.
@@ -156,6 +168,8 @@ impl Manifest {
             differ(&format!("digest of target `{}`", a.name), a.digest.to_string(), b.digest.to_string());
             differ(&format!("prompt of target `{}`", a.name), a.prompt.to_string(), b.prompt.to_string());
         }
+        let probes = |m: &Self| if m.unprobed { "off" } else { "on" }.to_owned();
+        differ("probes of remote targets", probes(self), probes(other));
         differ("trials", self.trials.to_string(), other.trials.to_string());
         found
     }

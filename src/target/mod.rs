@@ -13,17 +13,20 @@ pub use remote::{
     RemoteModel, RemoteModels, RemoteSpec, Signature, Spend, TokenFacts, TokenPrice,
 };
 
-use crate::types::{Digest, Failure, Response, Turn};
+use crate::types::{Digest, Failure, Response, Turn, Wants};
 use std::future::Future;
 use std::pin::Pin;
 
-/// One question: a prompt and how long the answer may be. Decoding is greedy unless a remote target says otherwise.
+/// One question: a prompt, how long the answer may be, and what it is asked to be beside a text. Decoding is greedy unless a remote
+/// target says otherwise.
 #[derive(Clone, Debug)]
 pub struct Question {
     /// The prompt.
     pub turns: Vec<Turn>,
     /// The longest answer, tokens.
     pub max_new_tokens: u32,
+    /// What is asked for beside a text; a target that cannot give it does not answer.
+    pub wants: Wants,
 }
 
 /// What comes back, in time.

@@ -1,14 +1,23 @@
 //! What a trial came back with. Failures are outcomes of their own, never dropped.
 
-use super::Untrusted;
+use super::{TokenLogprob, ToolCall, Untrusted};
 use serde::{Deserialize, Serialize};
 
 /// An answer with its evidence.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Response {
-    /// What the model said, without the prompt and without end tokens.
+    /// What the model said, without the prompt and without end tokens; empty where it only called tools.
     pub text: Untrusted,
+    /// The tools that it wants called, in its order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tool_calls: Vec<ToolCall>,
+    /// Whether the server gave the text as a refusal, in a field of its own.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub refused: bool,
+    /// The text's tokens with their probabilities, where they were asked for and came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logprobs: Option<Vec<TokenLogprob>>,
     /// Why it stopped.
     pub finish: Finish,
     /// Tokens, by the model's own tokenizer or by the server's count; `None` where a server did not say: unknown is not 0.
@@ -100,6 +109,8 @@ pub enum Finish {
     Length,
     /// The server's content filter cut or withheld it.
     Filtered,
+    /// The model wants tools called before it goes on.
+    ToolCalls,
 }
 
 /// Tokens of one question.

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod architecture;
+mod ask;
 mod calibrate;
 mod calibrate_simulate;
 mod documents;
@@ -14,6 +15,7 @@ mod malformed;
 mod many;
 mod mock;
 mod plan;
+mod probe;
 mod project;
 mod quota;
 mod remote;

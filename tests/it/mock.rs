@@ -1,5 +1,7 @@
-//! A scripted chat completion server on loopback: it answers each question as the test says, and remembers what it was asked.
+//! A scripted chat completion server on loopback: it answers each question as the test says, and remembers what it was asked. Probes are
+//! no questions of a test: it answers them by itself, as a server that can do everything, unless the test wants to.
 
+use goldgate::run::PROBE;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -24,6 +26,8 @@ pub struct Asked {
     pub question: String,
     /// How often this question had come to this path from this model's name before.
     pub nth: usize,
+    /// Whether it is a probe.
+    pub probe: bool,
 }
 
 impl Asked {
@@ -58,6 +62,45 @@ pub fn answer(text: &str) -> Reply {
     Reply::Answer { text: text.to_owned(), think: Duration::ZERO }
 }
 
+/// What a server says that can do everything.
+pub fn capable(asked: &Asked) -> Reply {
+    let body = &asked.body;
+    let responses = asked.path.contains("/responses");
+    let format = if responses { &body["text"]["format"] } else { &body["response_format"]["json_schema"] };
+    let text = match format["schema"]["properties"]["probe"]["enum"][0].as_str() {
+        Some(star) => json!({"probe": star}).to_string(),
+        None => "yes".to_owned(),
+    };
+    let calls = body["tools"][0]["name"].as_str().or(body["tools"][0]["function"]["name"].as_str());
+    let top: Vec<Value> =
+        (0..body["top_logprobs"].as_u64().unwrap_or(0)).map(|i| json!({"token": "t", "logprob": i})).collect();
+    let logprobs = json!([{"token": text, "logprob": -0.5, "top_logprobs": top}]);
+    let mut reply = json!({"model": MODEL, "system_fingerprint": "fp_1"});
+    if responses {
+        let part = json!({"type": "output_text", "text": text, "logprobs": logprobs});
+        let mut output = vec![json!({"type": "message", "content": [part]})];
+        if let Some(name) = calls {
+            output = vec![json!({"type": "function_call", "name": name, "arguments": "{}"})];
+        }
+        reply["status"] = json!("completed");
+        reply["output"] = json!(output);
+        reply["usage"] = json!({"input_tokens": 4, "output_tokens": 2});
+    } else if format.is_null() && calls.is_none() && body.get("logprobs").is_none() {
+        return answer(&text);
+    } else {
+        let mut choice =
+            json!({"finish_reason": "stop", "message": {"content": text}, "logprobs": {"content": logprobs}});
+        if let Some(name) = calls {
+            choice["message"] =
+                json!({"content": null, "tool_calls": [{"function": {"name": name, "arguments": "{}"}}]});
+        }
+        reply["choices"] = json!([choice]);
+        reply["usage"] = json!({"prompt_tokens": 4, "completion_tokens": 2});
+    }
+    let headers = vec![("content-type", "application/json".to_owned()), ("x-ms-region", "Sweden Central".to_owned())];
+    Reply::Status(200, headers, reply.to_string())
+}
+
 pub fn status(code: u16, body: &str) -> Reply {
     Reply::Status(code, Vec::new(), body.to_owned())
 }
@@ -72,7 +115,14 @@ pub struct Mock {
 }
 
 impl Mock {
+    /// A server whose script answers the questions. Probes that come in a form of an endpoint's own are the script's too.
     pub fn start(script: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
+        let known = |a: &Asked| a.path.contains("/chat/completions") || a.path.contains("/responses");
+        Self::start_probed(move |a| if a.probe && known(a) { capable(a) } else { script(a) })
+    }
+
+    /// A server whose script answers the probes too.
+    pub fn start_probed(script: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mock = Self {
             address: listener.local_addr().unwrap(),
@@ -99,9 +149,14 @@ impl Mock {
         format!("http://{}", self.address)
     }
 
-    /// Every request so far.
+    /// Every request so far, but for probes.
     pub fn asked(&self) -> Vec<Asked> {
-        self.asked.lock().unwrap().clone()
+        self.asked.lock().unwrap().iter().filter(|a| !a.probe).cloned().collect()
+    }
+
+    /// Every probe so far.
+    pub fn probes(&self) -> Vec<Asked> {
+        self.asked.lock().unwrap().iter().filter(|a| a.probe).cloned().collect()
     }
 }
 
@@ -200,7 +255,8 @@ fn read(input: &mut impl BufRead, asked: &Mutex<Vec<Asked>>) -> std::io::Result<
     let mut all = asked.lock().unwrap();
     let same = |a: &&Asked| a.question == question && a.path == path && a.body["model"] == body["model"];
     let nth = all.iter().filter(same).count();
-    let request = Asked { path, headers, body, question, nth };
+    let probe = question.starts_with(PROBE);
+    let request = Asked { path, headers, body, question, nth, probe };
     all.push(request.clone());
     Ok(Some(request))
 }

@@ -506,7 +506,7 @@ fn a_model_that_is_exchanged_during_the_run_leaves_the_verdict_undecided() {
     };
     let reply = move |model: &str| Reply::Status(200, vec![("content-type", "application/json".into())], body(model));
     for (exchanged, who) in [("small", "cand"), ("big", "base")] {
-        let mock = Mock::start(move |a| {
+        let mock = Mock::start_probed(move |a| {
             let model = if a.body["model"] == exchanged && a.question == FOX { "m-2" } else { "m-1" };
             reply(model)
         });
@@ -521,7 +521,7 @@ fn a_model_that_is_exchanged_during_the_run_leaves_the_verdict_undecided() {
         assert!(obstacle.starts_with(&want), "{obstacle}");
         assert!(obstacle.contains("`m-1`") && obstacle.contains("`m-2`"), "{obstacle}");
     }
-    let mock = Mock::start(move |a| reply(if a.body["model"] == "small" { "m-2" } else { "m-1" }));
+    let mock = Mock::start_probed(move |a| reply(if a.body["model"] == "small" { "m-2" } else { "m-1" }));
     let p = project(&mock, "");
     run(&p, &GATE);
     let verdict: Value = serde_json::from_str(&p.read("r/verdict.json")).unwrap();

@@ -39,6 +39,9 @@ pub(super) struct NoiseArgs {
     /// Questions in flight at once; above 1 a run is faster and its times prove nothing
     #[arg(short = 'j', long, value_name = "N", default_value_t = DEFAULT_CONCURRENCY, value_parser = in_flight, conflicts_with = "simulate")]
     concurrency: usize,
+    /// Ask a remote target without the small questions before and after that show what it gives and who answers
+    #[arg(long, conflicts_with = "simulate")]
+    no_probe: bool,
 }
 
 fn repeats(text: &str) -> Result<usize, String> {
@@ -86,6 +89,7 @@ impl NoiseArgs {
             seed,
             concurrency: self.concurrency,
             max_cost: None,
+            probe: !self.no_probe,
         };
         let mut progress = Progress::new(terminal.quiet);
         let run = pipeline::ask_roles(&loaded, &config, &roles, Purpose::Calibration, options, &mut progress)?;
@@ -140,7 +144,8 @@ fn moved(results: &[GoldenAnswer]) -> Vec<CaseId> {
     let mut first: BTreeMap<&CaseId, (&GoldenAnswer, bool)> = BTreeMap::new();
     for answer in results {
         let (one, differs) = first.entry(&answer.case).or_insert((answer, false));
-        *differs |= one.text != answer.text || one.outcome != answer.outcome;
+        let said = |a: &GoldenAnswer| (a.text.clone(), a.tool_calls.clone(), a.outcome);
+        *differs |= said(one) != said(answer);
     }
     first.into_iter().filter(|(_, (_, differs))| *differs).map(|(case, _)| case.clone()).collect()
 }

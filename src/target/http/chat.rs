@@ -2,17 +2,24 @@
 
 use super::Protocol;
 use super::error::{self, Class, Problem};
+use super::pieces::{self, CallPiece, Calls, FunctionPiece};
 use super::responses;
-use super::sse::SseParser;
-use crate::types::{Finish, Usage};
+use super::sse::{MAX_EVENT, SseParser};
+use crate::types::{Finish, TokenLogprob, ToolCall, Usage};
 use serde::Deserialize;
 use serde_json::Value;
 
 /// What a server said that its model said.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(in crate::target) struct Said {
     /// The answer.
     pub text: String,
+    /// The tools that it wants called.
+    pub tool_calls: Vec<ToolCall>,
+    /// Whether the text is a refusal, by the server's word.
+    pub refused: bool,
+    /// The text's tokens with their probabilities; `None` where the server did not give them.
+    pub logprobs: Option<Vec<TokenLogprob>>,
     /// Why it ended.
     pub finish: Finish,
     /// Tokens; `None` where the server did not count.
@@ -45,14 +52,16 @@ struct Choice {
     #[serde(alias = "message")]
     delta: Option<Piece>,
     content_filter_results: Option<Value>,
+    // An object with the lists `content` and `refusal`; older forms hold neither.
+    logprobs: Option<Value>,
 }
 
 #[derive(Deserialize)]
 struct Piece {
     content: Option<Value>,
     refusal: Option<String>,
-    tool_calls: Option<Vec<Value>>,
-    function_call: Option<Value>,
+    tool_calls: Option<Vec<CallPiece>>,
+    function_call: Option<FunctionPiece>,
 }
 
 #[derive(Deserialize)]
@@ -104,7 +113,9 @@ impl Stream {
     /// When a frame is an error or cannot be read; the stream must not be fed any more.
     pub(in crate::target) fn push(&mut self, bytes: &[u8]) -> Result<Step, Problem> {
         let mut step = Step::default();
-        let too_long = |_| Problem::new(Class::Unreadable, "one frame of the stream is longer than 1 MiB");
+        let too_long = |_| {
+            Problem::new(Class::Unreadable, format!("one frame of the stream is longer than {} MiB", MAX_EVENT >> 20))
+        };
         for event in self.events.push(bytes).map_err(too_long)? {
             let data = event.trim_ascii();
             self.done |= data == b"[DONE]";
@@ -165,7 +176,30 @@ struct Answer {
     model: Option<String>,
     fingerprint: Option<String>,
     unchecked: bool,
-    calls_tool: bool,
+    calls: Calls,
+    logprobs: Tokens,
+}
+
+/// The tokens of an answer as they come.
+#[derive(Debug, Default)]
+enum Tokens {
+    /// None has come.
+    #[default]
+    None,
+    /// All that have come could be read.
+    Some(Vec<TokenLogprob>),
+    /// Some could not, so that it is not known which are missing.
+    Unknown,
+}
+
+impl Tokens {
+    fn take(&mut self, tokens: &Value) {
+        match (&mut *self, pieces::logprobs(tokens)) {
+            (Self::Unknown, _) | (_, None) => *self = Self::Unknown,
+            (Self::None, Some(new)) => *self = Self::Some(new),
+            (Self::Some(all), Some(new)) => all.extend(new),
+        }
+    }
 }
 
 impl Answer {
@@ -198,6 +232,8 @@ impl Answer {
                     self.reason = Some(reason);
                 }
             }
+            let lists = choice.logprobs.iter().flat_map(|l| [&l["content"], &l["refusal"]]);
+            lists.filter(|tokens| !tokens.is_null()).for_each(|tokens| self.logprobs.take(tokens));
             if let Some(piece) = choice.delta {
                 step.content |= self.take_piece(&piece)?;
             }
@@ -218,30 +254,37 @@ impl Answer {
             }
         }
         self.refusal.push_str(piece.refusal.as_deref().unwrap_or_default());
-        let calls = piece.tool_calls.as_ref().is_some_and(|c| !c.is_empty())
-            || piece.function_call.as_ref().is_some_and(|c| !c.is_null());
-        self.calls_tool |= calls;
+        if let Some(function) = &piece.function_call {
+            self.calls.take_single(function)?;
+        }
+        let fragments = piece.tool_calls.as_deref().unwrap_or_default();
+        self.calls.take(fragments)?;
+        let calls = !fragments.is_empty() || piece.function_call.is_some();
         Ok(calls || self.text.len() + self.refusal.len() > before)
     }
 
     /// What was said; `None` if it had not ended.
     fn end(self) -> Option<Result<Said, Problem>> {
-        let finish = match finish(self.reason.as_deref()?) {
-            Ok(finish) => finish,
-            Err(problem) => return Some(Err(problem)),
-        };
-        if self.calls_tool {
-            return Some(Err(Problem::new(Class::Unreadable, "the model called a tool, and it was offered none")));
-        }
-        Some(Ok(Said {
+        let reason = self.reason.clone()?;
+        Some(self.said(&reason))
+    }
+
+    fn said(self, reason: &str) -> Result<Said, Problem> {
+        Ok(Said {
+            finish: finish(reason)?,
+            tool_calls: self.calls.end()?,
+            refused: !self.refusal.is_empty(),
             // A refusal stands in a field of its own, and is what the model said.
             text: if self.text.is_empty() { self.refusal } else { self.text },
-            finish,
+            logprobs: match self.logprobs {
+                Tokens::Some(all) => Some(all),
+                Tokens::None | Tokens::Unknown => None,
+            },
             usage: self.usage,
             model: self.model,
             fingerprint: self.fingerprint,
             unchecked: self.unchecked,
-        }))
+        })
     }
 }
 
@@ -251,6 +294,7 @@ pub(super) fn finish(reason: &str) -> Result<Finish, Problem> {
         "stop" | "eos_token" | "stop_sequence" | "end_turn" => Ok(Finish::Stop),
         "length" | "max_tokens" => Ok(Finish::Length),
         "content_filter" => Ok(Finish::Filtered),
+        "tool_calls" | "function_call" => Ok(Finish::ToolCalls),
         other => {
             let message = format!("the answer ended for a reason that is not known: `{other}`");
             Err(Problem::new(Class::Unreadable, message))

@@ -3,8 +3,9 @@
 //! Only `data` fields matter here. An event that the stream's end cuts short is dropped, as the standard says; whether the answer was
 //! whole is for the reader of the events to judge.
 
-/// The most bytes that one event may hold.
-pub(super) const MAX_EVENT: usize = 1 << 20;
+/// The most bytes that one event may hold: the last one of the Responses API repeats the whole answer, the probabilities of its tokens and
+/// of twenty alternatives at each included.
+pub(super) const MAX_EVENT: usize = 4 << 20;
 
 /// An event that is longer than [`MAX_EVENT`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,9 @@ use super::super::http::{
 use super::access::Grant;
 use super::limit::{Demand, Ending, Ticket};
 use super::{DEPLOYMENT, RemoteInner, RemoteModel};
-use crate::types::{DigestBuilder, Failure, FailureKind, Response, Served, SplitMix64, Timing, Untrusted};
+use crate::types::{
+    DigestBuilder, Failure, FailureKind, Response, Served, SplitMix64, Timing, TokenLogprob, ToolCall, Untrusted,
+};
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use std::time::{Duration, Instant};
 
@@ -141,6 +143,7 @@ impl RemoteInner {
             seed: self.spec.seed,
             sampling: self.spec.sampling,
             effort: self.spec.effort.as_deref(),
+            wants: Some(&question.wants),
         };
         let body = match &self.spec.protocol {
             Protocol::Chat => ask.body(),
@@ -193,7 +196,10 @@ impl RemoteInner {
             let (said, first, total) = read_stream(&self.spec.protocol, &mut reply, sent).await?;
             Ok((said, true, first, total))
         };
-        match read.await {
+        let asked_for = |(said, streamed, first_token, total): (Said, bool, Duration, Duration)| {
+            Ok((said.held_to(&question.wants)?, streamed, first_token, total))
+        };
+        match read.await.and_then(asked_for) {
             Ok((said, streamed, first_token, total)) => Ok(Reply { said, head, streamed, first_token, total }),
             Err(problem) => Err((head, problem)),
         }
@@ -209,14 +215,29 @@ impl RemoteInner {
             unchecked: said.unchecked,
             ..self.name_request(&head, served)
         };
+        let call =
+            |c: ToolCall| ToolCall { name: own(c.name.raw().to_owned()), arguments: own(c.arguments.raw().to_owned()) };
         Response {
+            logprobs: said.logprobs.filter(|tokens| self.may_keep(tokens)),
             text: own(said.text),
+            tool_calls: said.tool_calls.into_iter().map(call).collect(),
+            refused: said.refused,
             finish: said.finish,
             usage: said.usage,
             smallest_gap: None,
             timing: Timing { queued_us: 0, first_token_us: micros(first_token), total_us: micros(total) },
             served: Some(Box::new(served)),
         }
+    }
+
+    /// Whether tokens may be kept: not where they spell the credential, one by one or as alternatives.
+    fn may_keep(&self, tokens: &[TokenLogprob]) -> bool {
+        let mut spelt: String = tokens.iter().map(|t| t.token.raw()).collect();
+        tokens.iter().flat_map(|t| &t.top).for_each(|t| {
+            spelt.push('\n');
+            spelt.push_str(t.token.raw());
+        });
+        self.access.redact_answer(spelt.clone()) == spelt
     }
 
     fn failure(&self, problem: Problem, head: &HeaderMap, served: Served) -> Failure {

@@ -117,7 +117,8 @@ impl Demand {
     /// The demand of a question at a price.
     pub(super) fn new(question: &Question, price: Option<TokenPrice>) -> Self {
         // Three bytes to a token are few for most texts: an estimate that is too high costs a little time, one that is too low a refusal.
-        let prompt = question.turns.iter().map(|t| t.text.len() as f64 / 3.0 + 4.0).sum::<f64>() + 4.0;
+        let turns = question.turns.iter().map(|t| t.text.len() as f64 / 3.0 + 4.0).sum::<f64>();
+        let prompt = turns + question.wants.bytes() as f64 / 3.0 + 4.0;
         let worst = price.map_or(0.0, |p| p.worst(question));
         Self { prompt: prompt.ceil(), answer: question.max_new_tokens.into(), worst, price }
     }
