@@ -5,6 +5,7 @@ mod architecture;
 mod calibrate;
 mod calibrate_simulate;
 mod documents;
+mod faults;
 mod fit;
 mod flow;
 mod formats;
