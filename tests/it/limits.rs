@@ -9,7 +9,6 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 /// Baseline and candidate are one deployment, asked with two prompts; `more` goes to both.
 fn project(mock: &Mock, more: &str) -> Project {
@@ -184,22 +183,6 @@ fn a_run_that_would_retry_without_end_stops_and_can_go_on() {
         assert!(mock.asked().len() < 100);
     }
     assert_all_answered(&p, 40);
-}
-
-#[test]
-fn a_server_that_trickles_runs_into_the_time_of_the_whole_answer() {
-    // A frame of the answer comes, and then nothing but thinking.
-    let mock = Mock::start(|a| match a.question.as_str() {
-        "lazy 3" => Reply::Answer { text: "x".into(), think: Duration::from_secs(30) },
-        _ => answer("x"),
-    });
-    let p = project(&mock, "timeout-seconds = 1\nattempts = 1\n");
-    cases(&p, 4);
-    assert_eq!(run(&p, &["-j", "8"]).code, 0);
-    let late: Vec<Value> = records(&p).into_iter().filter(|r| r["result"].get("failure").is_some()).collect();
-    assert_eq!(late.len(), 2);
-    assert!(late.iter().all(|r| r["result"]["failure"]["kind"] == "timed-out"), "{late:?}");
-    assert!(late.iter().all(|r| served(r, "uncounted") == 1), "the server may have billed it: {late:?}");
 }
 
 /// What the server would bill for an answer at a price of 1 and 4 dollars per million.

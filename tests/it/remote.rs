@@ -178,19 +178,6 @@ fn a_server_that_stays_busy_is_a_failure_of_the_trial() {
 }
 
 #[test]
-fn a_hang_times_out_into_a_failure_and_the_rest_is_asked() {
-    let mock = on_fox(|a| if a.nth == 0 { Reply::Hang } else { answer("x") });
-    let p = project(&mock, "timeout-seconds = 1\nattempts = 1\n");
-    let out = run(&p, &GATE);
-    assert_eq!(out.code, 3, "silence proves no absence of leaks: {out:?}");
-    let all = results(&p);
-    let failures: Vec<_> = all.values().filter_map(|r| r.get("failure")).collect();
-    assert_eq!(failures.len(), 1);
-    assert_eq!(failures[0]["kind"], "timed-out");
-    assert_eq!(failures[0]["message"], "no whole answer within 1 s; attempt 1 of 1");
-}
-
-#[test]
 fn odd_framing_changes_nothing_and_an_answer_in_one_piece_has_no_first_token() {
     let text = "Größe – „x“ 3,5";
     let mock = on_fox(move |a| match a.nth {

@@ -4,7 +4,7 @@ use super::super::Question;
 use super::super::http::{Ask, Class, LimitField, Problem, Protocol, Said, back_off, of_reply, responses_body, whole};
 use super::access::Grant;
 use super::limit::{Demand, Ending, Ticket};
-use super::reply::{content_type, is_page, packed, page, read_stream, read_whole, trouble};
+use super::reply::{Body, content_type, is_page, packed, page, read_stream, read_whole, trouble, within};
 use super::{DEPLOYMENT, RemoteInner, RemoteModel};
 use crate::types::{DigestBuilder, Failure, FailureKind, Response, Served, SplitMix64, Timing, Untrusted};
 use reqwest::header::HeaderMap;
@@ -148,17 +148,22 @@ impl RemoteInner {
         let request =
             self.client.post(self.url.clone()).headers(self.headers.clone()).headers(grant.headers()).body(body);
         let sent = Instant::now();
-        let mut reply = request.send().await.map_err(|e| (HeaderMap::new(), trouble(e)))?;
+        let patience = self.spec.patience;
+        let reply = within(patience.first_byte, request.send()).await;
+        let late = |s| Problem::new(Class::Late, format!("no byte of a reply within {s} s"));
+        let reply = reply.map_err(late).and_then(|r| r.map_err(trouble)).map_err(|p| (HeaderMap::new(), p))?;
         let (status, head) = (reply.status().as_u16(), reply.headers().clone());
         let kind = content_type(&head);
         // What ends a run says nothing yet about the credential.
         let let_in = reply.status().is_success() && !is_page(&kind);
         ticket.head(let_in || matches!(status, 408 | 409 | 424 | 429 | 500..=599));
+        let success = reply.status().is_success();
+        let mut body = Body::new(reply, patience.idle);
         let read = async {
-            if !reply.status().is_success() {
+            if !success {
                 // What cannot be read of an error's body does not change what the status says.
-                let body = read_whole(&mut reply).await.unwrap_or_default();
-                return Err(of_reply(status, &head, &body, jiff::Timestamp::now()));
+                let said = read_whole(&mut body).await.unwrap_or_default();
+                return Err(of_reply(status, &head, &said, jiff::Timestamp::now()));
             }
             if let Some(from) = head.get("x-ms-spillover-from-deployment") {
                 let from = String::from_utf8_lossy(from.as_bytes()).into_owned();
@@ -177,19 +182,19 @@ impl RemoteInner {
                 return Err(problem);
             }
             if is_page(&kind) {
-                return Err(page(&kind, &mut reply).await);
+                return Err(page(&kind, &mut body).await);
             }
             if let Protocol::Score(mapping) = &self.spec.protocol {
-                let said = mapping.read(&read_whole(&mut reply).await?, question.max_new_tokens)?;
+                let said = mapping.read(&read_whole(&mut body).await?, question.max_new_tokens)?;
                 let total = sent.elapsed();
                 return Ok((said, false, total, total));
             }
             if kind.starts_with("application/json") {
-                let said = whole(&self.spec.protocol, &read_whole(&mut reply).await?)?;
+                let said = whole(&self.spec.protocol, &read_whole(&mut body).await?)?;
                 let total = sent.elapsed();
                 return Ok((said, false, total, total));
             }
-            let (said, first, total) = read_stream(&self.spec.protocol, &mut reply, sent).await?;
+            let (said, first, total) = read_stream(&self.spec.protocol, &mut body, sent).await?;
             Ok((said, true, first, total))
         };
         match read.await {

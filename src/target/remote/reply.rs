@@ -12,6 +12,35 @@ const GOODBYE: Duration = Duration::from_millis(50);
 /// The most characters of a page that are shown in place of an answer.
 const START: usize = 120;
 
+/// A reply that is read piece by piece.
+pub(super) struct Body {
+    reply: reqwest::Response,
+    idle: Option<Duration>,
+}
+
+impl Body {
+    /// The body of a reply, in which nothing may come for so long.
+    pub(super) fn new(reply: reqwest::Response, idle: Option<Duration>) -> Self {
+        Self { reply, idle }
+    }
+
+    /// The next piece, `None` at the end; what the connection says that failed is for the caller to judge.
+    async fn next(&mut self) -> Result<reqwest::Result<Option<Vec<u8>>>, Problem> {
+        let piece = within(self.idle, self.reply.chunk()).await;
+        let piece = piece
+            .map_err(|s| Problem::new(Class::Late, format!("nothing came for {s} s in the middle of the reply")))?;
+        Ok(piece.map(|p| p.map(|bytes| bytes.to_vec())))
+    }
+}
+
+/// What comes within a limit, if there is one; else the limit in seconds.
+pub(super) async fn within<T>(limit: Option<Duration>, what: impl Future<Output = T>) -> Result<T, f64> {
+    match limit {
+        None => Ok(what.await),
+        Some(limit) => tokio::time::timeout(limit, what).await.map_err(|_| limit.as_secs_f64()),
+    }
+}
+
 /// The content's type, in lower case; empty where the head does not say.
 pub(super) fn content_type(head: &HeaderMap) -> String {
     head.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default().to_ascii_lowercase()
@@ -23,8 +52,8 @@ pub(super) fn is_page(content_type: &str) -> bool {
 }
 
 /// A page is no answer, and every other question would get it too.
-pub(super) async fn page(content_type: &str, reply: &mut reqwest::Response) -> Problem {
-    match read_whole(reply).await {
+pub(super) async fn page(content_type: &str, body: &mut Body) -> Problem {
+    match read_whole(body).await {
         Ok(body) => {
             let start: String = String::from_utf8_lossy(&body).chars().take(START).collect();
             Problem::new(Class::Rejected, format!("expected JSON, got {content_type}, which begins: {start}"))
@@ -43,19 +72,19 @@ pub(super) fn packed(head: &HeaderMap) -> Option<Problem> {
 /// Reads a streamed answer; the times are those of its first and its last piece.
 pub(super) async fn read_stream(
     protocol: &Protocol,
-    reply: &mut reqwest::Response,
+    body: &mut Body,
     sent: Instant,
 ) -> Result<(Said, Duration, Duration), Problem> {
     let (mut stream, mut read) = (Stream::new(protocol), 0);
     let (mut first, mut last) = (None, None);
     loop {
         let chunk = if stream.is_done() {
-            match tokio::time::timeout(GOODBYE, reply.chunk()).await {
-                Ok(Ok(Some(chunk))) => Some(chunk),
+            match tokio::time::timeout(GOODBYE, body.next()).await {
+                Ok(Ok(Ok(Some(chunk)))) => Some(chunk),
                 _ => None,
             }
         } else {
-            match reply.chunk().await {
+            match body.next().await? {
                 Ok(chunk) => chunk,
                 // What broke off is judged by what had come.
                 Err(e) if e.is_body() || e.is_decode() => None,
@@ -81,15 +110,15 @@ pub(super) async fn read_stream(
     Ok((said, first.unwrap_or(total), total))
 }
 
-pub(super) async fn read_whole(reply: &mut reqwest::Response) -> Result<Vec<u8>, Problem> {
-    let mut body = Vec::new();
-    while let Some(chunk) = reply.chunk().await.map_err(trouble)? {
-        body.extend_from_slice(&chunk);
-        if body.len() > MAX_REPLY {
+pub(super) async fn read_whole(body: &mut Body) -> Result<Vec<u8>, Problem> {
+    let mut whole = Vec::new();
+    while let Some(chunk) = body.next().await?.map_err(trouble)? {
+        whole.extend_from_slice(&chunk);
+        if whole.len() > MAX_REPLY {
             return Err(too_long());
         }
     }
-    Ok(body)
+    Ok(whole)
 }
 
 fn too_long() -> Problem {

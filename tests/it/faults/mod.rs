@@ -8,6 +8,8 @@
 //! | C03 | a storm of 429 | two questions at a time at the most, and nine tenths of the rate again within 30 s of its end |
 //! | C05 | 600 requests and 100 000 tokens a minute, counted over sliding windows | no window ever holds more |
 //! | C07 | bursts of 500, 502, 503 | asked again after a jittered wait, counted as such, recorded once |
+//! | C11 | a connection that says nothing | the deadline of the first byte, within a tenth; asked again |
+//! | C12 | a byte now and then | the deadline of the whole; where nothing comes for long, that of the idle |
 //! | C13 | a stream that is cut (FIN, RST) | asked again; half an answer is none; both attempts cost |
 //! | C16 | a letter cut in two; bytes that are no UTF-8 | joined; a failure that names byte and value |
 //! | C17 | 200 with a web page | one error that quotes its start, and the end of the run |
@@ -22,6 +24,7 @@
 
 mod clock;
 mod load;
+mod network;
 mod replies;
 mod trust;
 
@@ -31,8 +34,10 @@ use std::fs;
 use std::path::Path;
 
 /// The rows of the catalogue that are tested here.
-const ROWS: [&str; 16] =
-    ["c01", "c02", "c03", "c05", "c07", "c13", "c16", "c17", "c18", "c19", "c21", "c22", "c25", "c27", "c28", "c30"];
+const ROWS: [&str; 18] = [
+    "c01", "c02", "c03", "c05", "c07", "c11", "c12", "c13", "c16", "c17", "c18", "c19", "c21", "c22", "c25", "c27",
+    "c28", "c30",
+];
 
 /// The key that must show nowhere.
 const KEY: &str = "sk-canary-9Xw2LrT6qBz4HnKe7MvPc1Ud";
