@@ -84,6 +84,8 @@ pub(super) struct RawTarget {
     pub sampling: Option<Spanned<String>>,
     pub reasoning_effort: Option<Spanned<String>>,
     pub timeout_seconds: Option<Spanned<u64>>,
+    pub first_byte_seconds: Option<Spanned<u64>>,
+    pub idle_seconds: Option<Spanned<u64>>,
     pub attempts: Option<Spanned<u64>>,
     pub longest_wait_seconds: Option<Spanned<u64>>,
     pub retry_percent: Option<Spanned<u64>>,

@@ -6,6 +6,7 @@ mod ask;
 mod calibrate;
 mod calibrate_simulate;
 mod documents;
+mod faults;
 mod fit;
 mod flow;
 mod formats;

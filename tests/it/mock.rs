@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The model that the server names, which is never what it was asked for.
 pub const MODEL: &str = "mock-2026-01-01.ft-1";
@@ -56,6 +56,22 @@ pub enum Reply {
     Cut,
     /// Nothing, until the client goes.
     Hang,
+    /// Whatever a server may put on the wire, and then the connection's end.
+    Acts(Vec<Act>),
+}
+
+/// A part of a scripted reply.
+pub enum Act {
+    /// Status line and headers as they are.
+    Head(u16, Vec<(&'static str, String)>),
+    /// Bytes as they are.
+    Send(Vec<u8>),
+    /// The same bytes again and again.
+    Repeat(Vec<u8>, usize),
+    /// Nothing for a while.
+    Pause(Duration),
+    /// The connection's end without a goodbye (RST).
+    Reset,
 }
 
 pub fn answer(text: &str) -> Reply {
@@ -111,6 +127,7 @@ type Script = dyn Fn(&Asked) -> Reply + Send + Sync;
 pub struct Mock {
     address: SocketAddr,
     asked: Arc<Mutex<Vec<Asked>>>,
+    hung: Arc<Mutex<Vec<Duration>>>,
     stop: Arc<AtomicBool>,
 }
 
@@ -127,18 +144,19 @@ impl Mock {
         let mock = Self {
             address: listener.local_addr().unwrap(),
             asked: Arc::default(),
+            hung: Arc::default(),
             stop: Arc::new(AtomicBool::new(false)),
         };
-        let (script, asked, stop): (Arc<Script>, _, _) =
-            (Arc::new(script), Arc::clone(&mock.asked), Arc::clone(&mock.stop));
+        let (script, stop): (Arc<Script>, _) = (Arc::new(script), Arc::clone(&mock.stop));
+        let (asked, hung) = (Arc::clone(&mock.asked), Arc::clone(&mock.hung));
         std::thread::spawn(move || {
             for connection in listener.incoming() {
                 if stop.load(Ordering::SeqCst) {
                     return;
                 }
-                let (script, asked) = (Arc::clone(&script), Arc::clone(&asked));
+                let (script, asked, hung) = (Arc::clone(&script), Arc::clone(&asked), Arc::clone(&hung));
                 // A client that goes away in the middle ends its own connection only.
-                std::thread::spawn(move || drop(serve(connection.unwrap(), &*script, &asked)));
+                std::thread::spawn(move || drop(serve(connection.unwrap(), &*script, &asked, &hung)));
             }
         });
         mock
@@ -147,6 +165,11 @@ impl Mock {
     /// The address, such as `http://127.0.0.1:4711`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// How long each client waited that was let hang, by this machine's monotonic clock.
+    pub fn hung(&self) -> Vec<Duration> {
+        self.hung.lock().unwrap().clone()
     }
 
     /// Every request so far, but for probes.
@@ -168,16 +191,24 @@ impl Drop for Mock {
     }
 }
 
-fn serve(stream: TcpStream, script: &Script, asked: &Mutex<Vec<Asked>>) -> std::io::Result<()> {
+fn serve(
+    stream: TcpStream,
+    script: &Script,
+    asked: &Mutex<Vec<Asked>>,
+    hung: &Mutex<Vec<Duration>>,
+) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     let mut out = stream.try_clone()?;
     let mut input = BufReader::new(stream);
     while let Some(request) = read(&mut input, asked)? {
         let (text, reason, think, more) = match script(&request) {
             Reply::Hang => {
+                let began = Instant::now();
                 let _ = input.read(&mut [0]);
+                hung.lock().unwrap().push(began.elapsed());
                 return Ok(());
             }
+            Reply::Acts(acts) => return perform(&mut out, acts),
             Reply::Cut => {
                 let half = frames("half an answer", "stop", &request);
                 head(
@@ -230,7 +261,21 @@ fn serve(stream: TcpStream, script: &Script, asked: &Mutex<Vec<Asked>>) -> std::
     Ok(())
 }
 
-fn read(input: &mut impl BufRead, asked: &Mutex<Vec<Asked>>) -> std::io::Result<Option<Asked>> {
+fn perform(out: &mut TcpStream, acts: Vec<Act>) -> std::io::Result<()> {
+    for act in acts {
+        match act {
+            Act::Head(code, headers) => head(out, code, &headers, None)?,
+            Act::Send(bytes) => out.write_all(&bytes)?,
+            Act::Repeat(bytes, times) => (0..times).try_for_each(|_| out.write_all(&bytes))?,
+            Act::Pause(time) => std::thread::sleep(time),
+            Act::Reset => socket2::SockRef::from(&*out).set_linger(Some(Duration::ZERO))?,
+        }
+    }
+    Ok(())
+}
+
+/// Reads a request and notes it; `None` where the client has gone.
+pub fn read(input: &mut impl BufRead, asked: &Mutex<Vec<Asked>>) -> std::io::Result<Option<Asked>> {
     let mut line = String::new();
     if input.read_line(&mut line)? == 0 {
         return Ok(None);
@@ -277,7 +322,7 @@ fn usage(text: &str, request: &Asked) -> Value {
 }
 
 /// The frames of a stream as Azure sends them: filter, role, a piece per word, end, usage, done.
-fn frames(text: &str, reason: &str, request: &Asked) -> Vec<String> {
+pub fn frames(text: &str, reason: &str, request: &Asked) -> Vec<String> {
     let frame = |v: Value| format!("data: {v}\n\n");
     let choice = |delta: Value, reason: Value| {
         let choices = json!([{"index": 0, "delta": delta, "finish_reason": reason}]);
@@ -319,6 +364,10 @@ fn head(out: &mut impl Write, code: u16, headers: &[(&str, String)], length: Opt
 
 /// One piece of a chunked body; an empty one ends it.
 fn chunk(out: &mut impl Write, bytes: &[u8]) -> std::io::Result<()> {
-    let framed = [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat();
-    out.write_all(&framed)
+    out.write_all(&chunked(bytes))
+}
+
+/// A piece of a chunked body.
+pub fn chunked(bytes: &[u8]) -> Vec<u8> {
+    [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat()
 }

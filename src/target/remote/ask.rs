@@ -1,20 +1,16 @@
 //! One question over one connection, as often as it takes.
 
 use super::super::Question;
-use super::super::http::{
-    Ask, Class, LimitField, MAX_REPLY, Problem, Protocol, Said, Stream, back_off, of_reply, responses_body, whole,
-};
+use super::super::http::{Ask, Class, LimitField, Problem, Protocol, Said, back_off, of_reply, responses_body, whole};
 use super::access::Grant;
 use super::limit::{Demand, Ending, Ticket};
+use super::reply::{Body, content_type, is_page, packed, page, read_stream, read_whole, trouble, within};
 use super::{DEPLOYMENT, RemoteInner, RemoteModel};
 use crate::types::{
     DigestBuilder, Failure, FailureKind, Response, Served, SplitMix64, Timing, TokenLogprob, ToolCall, Untrusted,
 };
-use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use reqwest::header::HeaderMap;
 use std::time::{Duration, Instant};
-
-/// How long the connection may take to end after the answer has: a connection that was read to its end is used again.
-const GOODBYE: Duration = Duration::from_millis(50);
 
 /// An answer with what the reply's head said and when its pieces came.
 struct Reply {
@@ -155,14 +151,22 @@ impl RemoteInner {
         let request =
             self.client.post(self.url.clone()).headers(self.headers.clone()).headers(grant.headers()).body(body);
         let sent = Instant::now();
-        let mut reply = request.send().await.map_err(|e| (HeaderMap::new(), trouble(e)))?;
-        ticket.head();
+        let patience = self.spec.patience;
+        let reply = within(patience.first_byte, request.send()).await;
+        let late = |s| Problem::new(Class::Late, format!("no byte of a reply within {s} s"));
+        let reply = reply.map_err(late).and_then(|r| r.map_err(trouble)).map_err(|p| (HeaderMap::new(), p))?;
         let (status, head) = (reply.status().as_u16(), reply.headers().clone());
+        let kind = content_type(&head);
+        // What ends a run says nothing yet about the credential.
+        let let_in = reply.status().is_success() && !is_page(&kind);
+        ticket.head(let_in || matches!(status, 408 | 409 | 424 | 429 | 500..=599));
+        let success = reply.status().is_success();
+        let mut body = Body::new(reply, patience.idle);
         let read = async {
-            if !reply.status().is_success() {
+            if !success {
                 // What cannot be read of an error's body does not change what the status says.
-                let body = read_whole(&mut reply).await.unwrap_or_default();
-                return Err(of_reply(status, &head, &body, jiff::Timestamp::now()));
+                let said = read_whole(&mut body).await.unwrap_or_default();
+                return Err(of_reply(status, &head, &said, jiff::Timestamp::now()));
             }
             if let Some(from) = head.get("x-ms-spillover-from-deployment") {
                 let from = String::from_utf8_lossy(from.as_bytes()).into_owned();
@@ -177,23 +181,23 @@ impl RemoteInner {
                 let by = String::from_utf8_lossy(by.as_bytes()).into_owned();
                 return Err(Problem::new(Class::Elsewhere, format!("the deployment `{by}` answered for this one")));
             }
-            let kind = head.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default().to_ascii_lowercase();
-            if kind.starts_with("text/html") {
-                let body = read_whole(&mut reply).await?;
-                let start = String::from_utf8_lossy(&body[..body.len().min(120)]).into_owned();
-                return Err(Problem::new(Class::Rejected, format!("a web page in place of an answer: {start}")));
+            if let Some(problem) = packed(&head) {
+                return Err(problem);
+            }
+            if is_page(&kind) {
+                return Err(page(&kind, &mut body).await);
             }
             if let Protocol::Score(mapping) = &self.spec.protocol {
-                let said = mapping.read(&read_whole(&mut reply).await?, question.max_new_tokens)?;
+                let said = mapping.read(&read_whole(&mut body).await?, question.max_new_tokens)?;
                 let total = sent.elapsed();
                 return Ok((said, false, total, total));
             }
             if kind.starts_with("application/json") {
-                let said = whole(&self.spec.protocol, &read_whole(&mut reply).await?)?;
+                let said = whole(&self.spec.protocol, &read_whole(&mut body).await?)?;
                 let total = sent.elapsed();
                 return Ok((said, false, total, total));
             }
-            let (said, first, total) = read_stream(&self.spec.protocol, &mut reply, sent).await?;
+            let (said, first, total) = read_stream(&self.spec.protocol, &mut body, sent).await?;
             Ok((said, true, first, total))
         };
         let asked_for = |(said, streamed, first_token, total): (Said, bool, Duration, Duration)| {
@@ -267,88 +271,6 @@ impl RemoteInner {
             ..served
         }
     }
-}
-
-/// Reads a streamed answer; the times are those of its first and its last piece.
-async fn read_stream(
-    protocol: &Protocol,
-    reply: &mut reqwest::Response,
-    sent: Instant,
-) -> Result<(Said, Duration, Duration), Problem> {
-    let (mut stream, mut read) = (Stream::new(protocol), 0);
-    let (mut first, mut last) = (None, None);
-    loop {
-        let chunk = if stream.is_done() {
-            match tokio::time::timeout(GOODBYE, reply.chunk()).await {
-                Ok(Ok(Some(chunk))) => Some(chunk),
-                _ => None,
-            }
-        } else {
-            match reply.chunk().await {
-                Ok(chunk) => chunk,
-                // What broke off is judged by what had come.
-                Err(e) if e.is_body() || e.is_decode() => None,
-                Err(e) => return Err(trouble(e)),
-            }
-        };
-        let Some(chunk) = chunk else { break };
-        let now = sent.elapsed();
-        read += chunk.len();
-        if read > MAX_REPLY {
-            return Err(too_long());
-        }
-        let step = stream.push(&chunk)?;
-        if step.content {
-            first.get_or_insert(now);
-        }
-        if step.content || step.finish {
-            last = Some(now);
-        }
-    }
-    let said = stream.end()?;
-    let total = last.unwrap_or_else(|| sent.elapsed());
-    Ok((said, first.unwrap_or(total), total))
-}
-
-async fn read_whole(reply: &mut reqwest::Response) -> Result<Vec<u8>, Problem> {
-    let mut body = Vec::new();
-    while let Some(chunk) = reply.chunk().await.map_err(trouble)? {
-        body.extend_from_slice(&chunk);
-        if body.len() > MAX_REPLY {
-            return Err(too_long());
-        }
-    }
-    Ok(body)
-}
-
-fn too_long() -> Problem {
-    Problem::new(Class::Unreadable, format!("the reply is longer than {} MiB", MAX_REPLY >> 20))
-}
-
-/// What went wrong below HTTP.
-fn trouble(e: reqwest::Error) -> Problem {
-    let class = match () {
-        () if e.is_connect() => Class::Unreachable,
-        () if e.is_timeout() => Class::Late,
-        () => Class::Cut,
-    };
-    Problem::new(class, words(e))
-}
-
-/// What a connection says that failed, with its causes and without its address.
-pub(super) fn words(e: reqwest::Error) -> String {
-    let e = e.without_url();
-    let mut message = e.to_string();
-    let mut cause = std::error::Error::source(&e);
-    while let Some(c) = cause {
-        let text = c.to_string();
-        if !message.contains(&text) {
-            message.push_str(": ");
-            message.push_str(&text);
-        }
-        cause = c.source();
-    }
-    message
 }
 
 fn micros(d: Duration) -> u64 {

@@ -5,6 +5,7 @@ mod ask;
 mod examine;
 mod identity;
 mod limit;
+mod reply;
 mod secret;
 mod spec;
 #[cfg(test)]

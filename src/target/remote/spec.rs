@@ -58,6 +58,12 @@ pub enum RemoteModel {
 pub struct Patience {
     /// The longest that one attempt may take.
     pub timeout: Duration,
+    /// The longest from the sending of a request, its connection included, to the head of the reply; `None` leaves it to `timeout`. Whoever
+    /// does not stream sends the head with the whole answer.
+    pub first_byte: Option<Duration>,
+    /// The longest that nothing may come in the middle of a reply; `None` leaves it to `timeout`. A model that thinks may send nothing for
+    /// as long as it thinks.
+    pub idle: Option<Duration>,
     /// The most attempts at one question.
     pub attempts: u32,
     /// The longest wait between two attempts; a server that asks for more has turned the question away.
@@ -66,7 +72,8 @@ pub struct Patience {
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { timeout: Duration::from_secs(120), attempts: 5, longest_wait: Duration::from_secs(120) }
+        let two_minutes = Duration::from_secs(120);
+        Self { timeout: two_minutes, first_byte: None, idle: None, attempts: 5, longest_wait: two_minutes }
     }
 }
 

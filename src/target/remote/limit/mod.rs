@@ -27,6 +27,9 @@ const LEAST_SHARE: f64 = 1.0 / 16.0;
 const REGAIN: f64 = 1.0 / 20.0;
 /// Retries that are always allowed: the start of a run has no requests yet to take a share of.
 const FREE_RETRIES: f64 = 10.0;
+/// How many questions are under way at most until the deployment has let one in: a key that it does not know is not tried more often, however
+/// many are asked at once.
+const STRANGERS: usize = 2;
 /// How often to look again while only time can help and nobody says when.
 const GLANCE: Duration = Duration::from_millis(250);
 
@@ -138,7 +141,21 @@ impl Class {
     pub(super) fn may_be_billed(self) -> bool {
         !matches!(
             self,
-            Self::Throttled | Self::Unreachable | Self::Auth | Self::Missing | Self::Rejected | Self::LimitName
+            Self::Throttled
+                | Self::Unreachable
+                | Self::Distrusted
+                | Self::Auth
+                | Self::Missing
+                | Self::Rejected
+                | Self::LimitName
+        )
+    }
+
+    /// Whether whoever says so has let the question in, so that the credential is one that it knows.
+    fn is_let_in(self) -> bool {
+        matches!(
+            self,
+            Self::Filtered | Self::TooLong | Self::Throttled | Self::Server | Self::Unreadable | Self::Elsewhere
         )
     }
 
@@ -166,6 +183,8 @@ struct State {
     /// The share of the full rate at a moment, from which it grows.
     share: (f64, Duration),
     in_flight: usize,
+    /// Whether it has let a question in.
+    known: bool,
     /// The most that were ever in flight: what a share of the full rate is a share of where no limit is written.
     most_in_flight: usize,
     /// The largest ratio of a prompt's tokens to their estimate, at least 1.
@@ -201,6 +220,9 @@ impl State {
         }
         if let Some(end) = self.pause.filter(|end| *end > now) {
             return Ok(Err(end - now));
+        }
+        if !self.known && self.in_flight >= STRANGERS {
+            return Ok(Err(GLANCE));
         }
         let share = self.share(now);
         if share < 1.0 && self.in_flight as f64 >= (share * self.most_in_flight as f64).ceil().max(1.0) {
@@ -240,6 +262,7 @@ impl Deployment {
             pause: None,
             share: (1.0, Duration::ZERO),
             in_flight: 0,
+            known: false,
             most_in_flight: 0,
             underestimated: 1.0,
             firsts: 0,
@@ -337,9 +360,17 @@ pub(super) struct Ticket {
 }
 
 impl Ticket {
-    /// The head of the reply has come: the server has counted the request.
-    pub(super) fn head(&self) {
-        self.deployment.with(|s, now| s.pace.head(self.id, now));
+    /// The head of the reply has come: the server has counted the request. `let_in` says that it knows the credential.
+    pub(super) fn head(&self, let_in: bool) {
+        let first = self.deployment.with(|s, now| {
+            s.pace.head(self.id, now);
+            let first = let_in && !s.known;
+            s.known |= let_in;
+            first
+        });
+        if first {
+            self.deployment.shared.changed();
+        }
     }
 
     /// The attempt has ended.
@@ -362,6 +393,10 @@ impl Ticket {
         self.deployment.with(|s, now| {
             s.in_flight = s.in_flight.saturating_sub(1);
             s.pace.head(self.id, now);
+            s.known |= match ending {
+                Ending::Answered(_) => true,
+                Ending::Trouble(class) => class.is_let_in(),
+            };
             match ending {
                 Ending::Trouble(class) if class.is_outage() => s.breaker.failed(self.probe, now),
                 _ => s.breaker.alive(),

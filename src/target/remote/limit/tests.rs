@@ -210,6 +210,7 @@ fn refusals_halve_the_rate_once_for_all_that_were_under_way_and_it_grows_back() 
         let mut tickets = Vec::new();
         for _ in 0..8 {
             tickets.push(deployment.admit(demand, true).await.unwrap().0);
+            tickets.iter().for_each(|t| t.head(true));
         }
         tickets.into_iter().for_each(|t| t.end(Ending::Trouble(Class::Throttled)));
         let (share, at) = deployment.with(|s, _| s.share);
@@ -224,6 +225,25 @@ fn refusals_halve_the_rate_once_for_all_that_were_under_way_and_it_grows_back() 
         }
         let share = deployment.with(|s, _| s.share.0);
         assert_eq!(share, LEAST_SHARE, "there is a floor");
+    });
+}
+
+#[test]
+fn a_stranger_is_asked_two_questions_at_once_until_it_lets_one_in() {
+    on_clock(async {
+        let (deployment, _) = gate(Allowance::default());
+        let demand = Demand::new(&question("x"), None);
+        let (one, _) = deployment.admit(demand, true).await.unwrap();
+        let (_two, _) = deployment.admit(demand, true).await.unwrap();
+        let mut third = Box::pin(deployment.admit(demand, true));
+        let soon = |limit| Duration::from_millis(limit);
+        assert!(tokio::time::timeout(soon(20), &mut third).await.is_err());
+        one.head(false);
+        assert!(tokio::time::timeout(soon(20), &mut third).await.is_err(), "the key was refused");
+        one.head(true);
+        let (_third, waited) = third.await.unwrap();
+        assert!(waited > Duration::ZERO);
+        assert_eq!(deployment.admit(demand, true).await.unwrap().1, Duration::ZERO);
     });
 }
 
