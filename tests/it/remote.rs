@@ -214,6 +214,18 @@ fn a_key_that_is_refused_stops_the_run_at_once_and_the_next_sitting_asks_the_res
 }
 
 #[test]
+fn a_proxy_without_a_database_that_does_not_know_the_key_says_so_in_its_own_way() {
+    // LiteLLM 1.106.2.
+    let body = r#"{"error":{"message":"No connected db.","type":"no_db_connection","param":null,"code":"400"}}"#;
+    let mock = Mock::start(move |_| status(400, body));
+    let p = project(&mock, "");
+    let out = run(&p, &GATE);
+    assert_eq!((out.code, mock.asked().len()), (4, 1), "{out:?}");
+    let said = out.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("HTTP 400: No connected db.; check the key"), "{said}");
+}
+
+#[test]
 fn a_server_that_repeats_the_key_puts_it_nowhere() {
     let mock = on_fox(|a| match a.nth {
         0 => Reply::Status(

@@ -191,6 +191,8 @@ fn classify(status: u16, told: &Told) -> Class {
             Class::TooLong
         }
         401 | 403 => Class::Auth,
+        // LiteLLM without a database, of a key that is not its own.
+        400 if told.kind.as_deref() == Some("no_db_connection") => Class::Auth,
         404 => Class::Missing,
         429 => Class::Throttled,
         408 => Class::Late,

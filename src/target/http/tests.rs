@@ -310,6 +310,7 @@ fn every_error_has_its_class_its_failure_and_its_wait() {
         (400, r#"{"error":{"code":"x","innererror":{"code":"ResponsibleAIPolicyViolation"}}}"#, Filtered),
         (400, r#"{"object":"error","message":"This model's maximum context length is 9 tokens","code":400}"#, TooLong),
         (400, r#"{"error":{"code":400,"message":"too big","type":"exceed_context_size_error"}}"#, TooLong),
+        (400, r#"{"error":{"message":"No connected db.","type":"no_db_connection","param":null,"code":"400"}}"#, Auth),
         (400, r#"{"error":{"code":"unsupported_value","param":"temperature"}}"#, Class::Temperature),
         (400, r#"{"error":{"code":"unsupported_parameter","param":"temperature"}}"#, Class::Temperature),
         (400, r#"{"error":{"code":"unsupported_parameter","param":"seed"}}"#, Rejected),
