@@ -224,6 +224,25 @@ proptest! {
         }
     }
 
+    /// What was proven better is refuted with the roles exchanged: by a superior that was met, the loss beyond the margin is.
+    #[test]
+    fn what_is_proven_better_is_refuted_the_other_way(
+        kind in prop::sample::select(&SHARES[..]), gains in 45..60usize, losses in 0..4usize, size in 1..4usize, margin in 0.01..0.2f64,
+    ) {
+        let (best, worst) = if metric(kind).direction == Direction::Higher { (1.0, 0.0) } else { (0.0, 1.0) };
+        let values: Vec<_> = (0..90).map(|i| match i {
+            i if i < gains => (worst, best),
+            i if i < gains + losses => (best, worst),
+            _ => (best, best),
+        }).collect();
+        let own = paired(&values, size);
+        prop_assert_eq!(status(&own, kind, &superior(margin)), Status::Met);
+        let turned = swapped(&own);
+        prop_assert_eq!(status(&turned, kind, &superior(0.0)), Status::Violated);
+        prop_assert_eq!(status(&turned, kind, &non_inferior(margin)), Status::Violated);
+        prop_assert_eq!(status(&turned, kind, &equivalent(margin)), Status::Violated);
+    }
+
     /// A new case, in a cluster of its own or, where cases share clusters, in one that there is. Of independent cases it never helps; a suite
     /// of clusters becomes another suite by it, and then a lost case never shows more than an unchanged one would have. From sixty cases on,
     /// so that the new one does not lift a suite over the least number of cases.
