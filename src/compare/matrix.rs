@@ -221,7 +221,7 @@ impl Matrix {
             }
             Form::Rate => (
                 "Tango score test, scaled by the design effect",
-                "binary pairs, several in a cluster",
+                "binary pairs, several in a cluster; each p value is the largest with any of what speaks against it not seen",
                 "the score statistic is near a t variable",
             ),
             Form::Mean => (

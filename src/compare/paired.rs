@@ -233,7 +233,8 @@ fn clustered(
     let what =
         if repeats > 1 { format!("{repeats} completions of each case as pairs") } else { "binary pairs".to_owned() };
     let why = format!(
-        "{what} in {} clusters; design effect {:.2} (CR2), t with {:.0} degrees of freedom",
+        "{what} in {} clusters; design effect {:.2} (CR2), t with {:.0} degrees of freedom; the lower limit is the least that would show with \
+         any of the losses not seen or with further gains, the upper limit likewise, so that nothing bad helps",
         tango.clusters, tango.design_effect, tango.df
     );
     let assumptions = ["the clusters are independent of each other", "the score statistic follows t"];
