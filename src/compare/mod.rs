@@ -4,7 +4,9 @@
 //! them; [`tabulate_with_choice`] chooses on one part of the cases and confirms on the other.
 
 mod alone;
+mod column;
 mod comparison;
+mod gather;
 mod letters;
 mod matrix;
 mod noise;

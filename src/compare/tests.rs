@@ -7,6 +7,7 @@ use crate::types::{
 };
 
 mod evidence;
+mod gathered;
 mod many;
 mod unscored;
 

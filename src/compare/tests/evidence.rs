@@ -52,7 +52,9 @@ fn a_repeat_that_is_missing_is_missing() {
         assert_eq!((c.pairs, c.unscored.len()), (50, 50), "{kind:?}");
         assert_eq!(answer(&c, 0.1), Answer::Unproven, "{kind:?}");
         // So it is in a ranking: half of the cases lack a score.
-        let matrix = super::super::matrix::Matrix::new(&samples, &metric(kind), &target("base"), &[target("cand")]);
+        let metric = metric(kind);
+        let gathered = gather::Gathered::new(samples.iter(), [&metric.name]);
+        let matrix = matrix::Matrix::new(&gathered, &metric, &target("base"), &[target("cand")]);
         assert_eq!((matrix.targets, matrix.unranked), (vec![target("base")], vec![target("cand")]), "{kind:?}");
     }
 }
