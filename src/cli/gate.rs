@@ -70,9 +70,8 @@ fn judge_and_report(
 ) -> Result<Vec<Verdict>, CliError> {
     let samples = pipeline::score_all(run, suite)?;
     let verdicts = pipeline::judge_all(policy, suite, run, &samples);
-    let results = pipeline::results(run, &samples, &suite.metrics());
     let model = view::build(run, suite, &samples, verdicts, policy.alpha())?;
-    write_verdict(run, &model, &results)?;
+    write_verdict(run, &model, pipeline::results(run, &samples, &suite.metrics()))?;
     let written = write_reports(&run.dir, &model, &Format::ALL)?;
     terminal.show(&model);
     if let Some(html) = written.first() {

@@ -300,7 +300,7 @@ pub fn score_all(run: &SealedRun, suite: &Suite) -> Result<Vec<Sample>, CliError
                 && plan.arms[t.arm].name == record.target
                 && t.repeat == record.repeat
         });
-        let Some(case) = planned.map(|t| &suite.cases()[t.case]) else {
+        let Some((trial, case)) = planned.map(|t| (t, &suite.cases()[t.case])) else {
             let of = format!("record {} (case `{}`, target `{}`)", record.seq, record.case, record.target);
             return Err(CliError::Integrity(format!(
                 "{of} is no trial of this run, or stands twice; keep the folder for the audit"
@@ -310,7 +310,9 @@ pub fn score_all(run: &SealedRun, suite: &Suite) -> Result<Vec<Sample>, CliError
             TrialResult::Response(r) => Ok(r),
             TrialResult::Failure(f) => Err(f),
         };
-        samples.push(score::score_trial(case, suite.scorers(), &record.target, record.repeat, result));
+        // The plan's own name: one for all samples, where each record has read one of its own.
+        let target = &plan.arms[trial.arm].name;
+        samples.push(score::score_trial(case, suite.scorers(), target, record.repeat, result));
     }
     if let Some(t) = due.values().next() {
         let (case, target) = (&suite.cases()[t.case].id, &plan.arms[t.arm].name);
@@ -359,8 +361,11 @@ fn changed(run: &SealedRun) -> Vec<Changed> {
 }
 
 /// The run's answers and scores without any timing: what a rerun must reproduce byte for byte.
-#[must_use]
-pub fn results(run: &SealedRun, samples: &[Sample], metrics: &[Metric]) -> Vec<GoldenAnswer> {
+pub fn results<'a>(
+    run: &'a SealedRun,
+    samples: &'a [Sample],
+    metrics: &'a [Metric],
+) -> impl Iterator<Item = GoldenAnswer> + 'a {
     let timed: Vec<_> = metrics.iter().filter(|m| m.is_timing()).map(|m| &m.name).collect();
     let texts: BTreeMap<_, _> = run
         .records
@@ -373,24 +378,18 @@ pub fn results(run: &SealedRun, samples: &[Sample], metrics: &[Metric]) -> Vec<G
             ((&r.case, &r.target, r.repeat), text)
         })
         .collect();
-    let text =
-        |s: &Sample| texts.get(&(&s.case, &s.target, s.repeat)).map_or_else(Untrusted::default, |t| (*t).clone());
-    samples
-        .iter()
-        .map(|s| GoldenAnswer {
+    samples.iter().map(move |s| {
+        let text = texts.get(&(&s.case, &s.target, s.repeat));
+        let untimed = s.scores.iter().filter(|v| !timed.contains(&&v.metric));
+        GoldenAnswer {
             case: s.case.clone(),
             target: s.target.clone(),
             repeat: s.repeat,
             outcome: s.outcome,
-            text: text(s),
-            scores: s
-                .scores
-                .iter()
-                .filter(|v| !timed.contains(&&v.metric))
-                .map(|v| (v.metric.clone(), v.value))
-                .collect(),
-        })
-        .collect()
+            text: text.map_or_else(Untrusted::default, |t| (*t).clone()),
+            scores: untimed.map(|v| (v.metric.clone(), v.value)).collect(),
+        }
+    })
 }
 
 /// Trials without an answer of the model's own.

@@ -86,8 +86,7 @@ impl Run {
         terminal.warn_of_impossible(&loaded.policy, &loaded.suite);
         let run = pipeline::ask(&loaded, &config, self.run.options(), &mut Progress::new(terminal.quiet))?;
         let samples = pipeline::score_all(&run, &loaded.suite)?;
-        let results = pipeline::results(&run, &samples, &loaded.suite.metrics());
-        run.dir.write("results.jsonl", &crate::store::to_lines(&results))?;
+        run.dir.write_lines("results.jsonl", pipeline::results(&run, &samples, &loaded.suite.metrics()))?;
         let failed = pipeline::failures(&samples);
         let failed = if failed > 0 { format!(", {failed} without an answer") } else { String::new() };
         let path = run.dir.path().display();

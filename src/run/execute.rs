@@ -62,13 +62,24 @@ pub async fn execute(
             in_flight.spawn(async move { (trial, answer.await) });
         }
         let Some(done) = in_flight.join_next().await else { break };
-        match record(suite, plan, open, done, &mut observe) {
-            // What is under way may have been paid for: its answers are waited for, and no new question is asked.
-            Err(e @ RunError::Unavailable { .. }) => {
-                stopped.get_or_insert(e);
+        // Whatever has come meanwhile is written with it, and before anything else happens: no answer waits for another.
+        let (mut next, mut recorded) = (Some(done), Vec::new());
+        while let Some(done) = next {
+            match record(suite, plan, open, done) {
+                Ok(event) => recorded.push(event),
+                // What is under way may have been paid for: its answers are waited for, and no new question is asked.
+                Err(e @ RunError::Unavailable { .. }) => {
+                    stopped.get_or_insert(e);
+                }
+                Err(other) => {
+                    open.journal.commit()?;
+                    return Err(other);
+                }
             }
-            other => other?,
+            next = in_flight.try_join_next();
         }
+        open.journal.commit()?;
+        recorded.iter().for_each(&mut observe);
     }
     open.journal.sync()?;
     if let Some(stopped) = stopped {
@@ -83,8 +94,7 @@ fn record(
     plan: &Plan,
     open: &mut OpenRun,
     done: Result<(Trial, Result<Response, Failure>), JoinError>,
-    observe: &mut impl FnMut(&Event),
-) -> Result<(), RunError> {
+) -> Result<Event, RunError> {
     let (trial, result) = done.map_err(|e| RunError::Unavailable {
         target: plan.arms[0].name.clone(),
         message: format!("the task of some question died: {e}"),
@@ -105,7 +115,6 @@ fn record(
             Err(failure) => TrialResult::Failure(failure),
         },
     };
-    open.journal.append(record)?;
-    observe(&Event::Recorded { target: arm, failed });
-    Ok(())
+    open.journal.add(record)?;
+    Ok(Event::Recorded { target: arm, failed })
 }

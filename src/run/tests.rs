@@ -231,7 +231,7 @@ fn assert_whole((suite, plan): &(Suite, Plan), records: &[Record], failures: &[(
         let record = by_id[&trial.id];
         let (case, who) = (&suite.cases()[trial.case], &plan.arms[trial.arm].name);
         assert_eq!((&record.case, &record.target, record.repeat), (&case.id, who, 0));
-        let q = case.vars["q"].as_str();
+        let q = case.vars.get("q").unwrap();
         let want = match failures.iter().find(|f| f.0 == who.as_str() && f.1 == q) {
             Some(&(_, _, kind)) => TrialResult::Failure(Failure::new(kind, format!("no to {q}"))),
             None => TrialResult::Response(answer(q)),
@@ -277,7 +277,8 @@ fn one_at_a_time_is_asked_in_the_plan_s_order() {
     let (run, dir) = (planned(), tempfile::tempdir().unwrap());
     let (targets, seen) = targets(&Script::new(), &Script::new());
     sit(dir.path(), &run, &targets, 1).0.unwrap();
-    let text = |t: &Trial| (run.1.arms[t.arm].name.to_string(), run.0.cases()[t.case].vars["q"].clone());
+    let text =
+        |t: &Trial| (run.1.arms[t.arm].name.to_string(), run.0.cases()[t.case].vars.get("q").unwrap().to_owned());
     assert_eq!(*seen.asked.lock().unwrap(), run.1.trials.iter().map(text).collect::<Vec<_>>());
 }
 
@@ -311,7 +312,8 @@ fn a_target_that_is_gone_stops_the_run_and_the_next_sitting_asks_only_the_rest()
     end.unwrap();
     assert_eq!(events.first(), Some(&Event::Started { planned: 20, already: 7 }));
     assert_eq!(events.len(), 15);
-    let text = |t: &Trial| (run.1.arms[t.arm].name.to_string(), run.0.cases()[t.case].vars["q"].clone());
+    let text =
+        |t: &Trial| (run.1.arms[t.arm].name.to_string(), run.0.cases()[t.case].vars.get("q").unwrap().to_owned());
     let rest: Vec<_> = run.1.trials[7..].iter().map(text).collect();
     assert_eq!(*seen.asked.lock().unwrap(), rest, "what is recorded is not asked again");
     let failures: Vec<_> =

@@ -10,6 +10,7 @@ pub use sample::{Sample, Score};
 
 use crate::suite::{Case, MEASURED, ScorerKind, ScorerSpec};
 use crate::types::{Failure, FailureKind, Finish, MetricKind, MetricName, Outcome, Response, TargetName, Untrusted};
+use std::sync::LazyLock;
 
 /// Scores one trial of a case.
 ///
@@ -100,10 +101,13 @@ fn apply(scorer: &ScorerSpec, case: &Case, answer: &str) -> (f64, String) {
 
 /// Tokens and times, which every response yields where its server told them. Times are the target's own monotonic ones.
 fn measured(response: Option<&Response>) -> impl Iterator<Item = Score> {
-    let value = move |name: &str| response.and_then(|r| measure(r, name));
-    MEASURED.into_iter().filter_map(move |name| {
-        let metric = MetricName::new(name).ok()?;
-        Some(Score { metric, value: value(name), why: Untrusted::default() })
+    // One name for the samples of all runs: a name of its own for each would take more memory than what they measured.
+    static NAMES: LazyLock<Vec<MetricName>> =
+        LazyLock::new(|| MEASURED.into_iter().filter_map(|name| MetricName::new(name).ok()).collect());
+    NAMES.iter().map(move |metric| Score {
+        metric: metric.clone(),
+        value: response.and_then(|r| measure(r, metric.as_str())),
+        why: Untrusted::default(),
     })
 }
 

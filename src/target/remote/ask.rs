@@ -26,7 +26,7 @@ struct Reply {
 impl RemoteInner {
     /// Asks until there is an answer, a trouble that asking again would not mend, or no attempt left.
     pub(super) async fn answer(&self, question: &Question) -> Result<Response, Failure> {
-        let mut jitter = self.jitter(question);
+        let mut jitter = None;
         let mut served = Served::default();
         let demand = Demand::new(question, self.spec.allowance.price);
         let mut renewed = false;
@@ -84,7 +84,8 @@ impl RemoteInner {
             }
             served.attempts += 1;
             served.uncounted += u32::from(problem.class.may_be_billed());
-            let wait = back_off(&mut jitter, served.attempts).min(patience.longest_wait).max(told);
+            let jitter = jitter.get_or_insert_with(|| self.jitter(question));
+            let wait = back_off(jitter, served.attempts).min(patience.longest_wait).max(told);
             // Whoever is told to wait for longer than that has been turned away: to ask sooner would be turned away again.
             let give_up =
                 !problem.class.is_transient() || served.attempts >= patience.attempts || told > patience.longest_wait;
@@ -154,7 +155,7 @@ impl RemoteInner {
         let sent = Instant::now();
         let mut reply = request.send().await.map_err(|e| (HeaderMap::new(), trouble(e)))?;
         ticket.head();
-        let (status, head) = (reply.status().as_u16(), reply.headers().clone());
+        let (status, head) = (reply.status().as_u16(), std::mem::take(reply.headers_mut()));
         let read = async {
             if !reply.status().is_success() {
                 // What cannot be read of an error's body does not change what the status says.
