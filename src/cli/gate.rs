@@ -91,7 +91,7 @@ impl RunArgs {
             return Ok(());
         }
         Err(CliError::Usage(
-            "a complete run is only judged: `--candidate`, `--run-dir`, `--seed`, `--concurrency` and `--max-cost` belong to a suite"
+            "a complete run is only judged: `--candidate`, `--run-dir`, `--seed`, `--concurrency`, `--arrival-rate` and `--max-cost` belong to a suite"
                 .to_owned(),
         ))
     }
@@ -102,7 +102,11 @@ impl RunArgs {
             candidates: &self.candidate,
             run_dir: self.run_dir.clone(),
             seed: self.seed.unwrap_or(super::run::DEFAULT_SEED),
-            concurrency: self.concurrency.unwrap_or(super::run::DEFAULT_CONCURRENCY),
+            concurrency: self.concurrency.unwrap_or(match self.arrival_rate {
+                None => super::run::DEFAULT_CONCURRENCY,
+                Some(_) => super::run::DEFAULT_BOUND,
+            }),
+            arrival_rate: self.arrival_rate,
             max_cost: self.max_cost,
         }
     }

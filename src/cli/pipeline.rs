@@ -1,10 +1,9 @@
 //! The stages that several commands share: load, ask, score, judge.
 
-use super::CliError;
 use super::config::Config;
 use super::progress::Progress;
 use super::provider::Provider;
-use super::spend;
+use super::{CliError, arrivals, spend};
 use crate::gate::{self, Asked, Changed, Policy, Verdict};
 use crate::run::{self, Arm, Plan};
 use crate::score::{self, Sample};
@@ -54,6 +53,8 @@ pub struct RunOptions<'a> {
     pub seed: u64,
     /// Questions in flight at once.
     pub concurrency: usize,
+    /// Questions per second, where they are asked at a stated rate.
+    pub arrival_rate: Option<f64>,
     /// The most that the run may cost over all its sittings, US dollars.
     pub max_cost: Option<f64>,
 }
@@ -89,6 +90,7 @@ pub fn ask_roles(
     for (_, target) in roles {
         check_variant(loaded, config, target)?;
     }
+    let load = arrivals::load(options.concurrency, options.arrival_rate, loaded, config, roles)?;
     let cap = spend::cap(config, roles, options.max_cost)?;
     let targets = load_targets(config, roles, options.seed, cap.clone(), progress)?;
     let mut arms = Vec::new();
@@ -128,9 +130,7 @@ pub fn ask_roles(
         .build()
         .map_err(|e| CliError::Usage(format!("cannot start the scheduler: {e}")))?;
     let asked =
-        runtime.block_on(run::execute(&loaded.suite, &plan, &targets, &mut open, options.concurrency, |event| {
-            progress.observe(event)
-        }))?;
+        runtime.block_on(run::execute(&loaded.suite, &plan, &targets, &mut open, load, |e| progress.observe(e)))?;
     open.seal(asked)?;
     Ok(dir.open_sealed()?)
 }
@@ -235,6 +235,7 @@ fn manifest(loaded: &Loaded, arms: Vec<ArmRef>, purpose: Purpose, options: &RunO
         policy: (purpose == Purpose::Judgement).then_some(policy),
         seed: options.seed,
         concurrency: options.concurrency,
+        arrival_rate: options.arrival_rate,
         arms,
         trials,
     }
@@ -335,7 +336,7 @@ pub fn judge_all(policy: &Policy, suite: &Suite, run: &SealedRun, samples: &[Sam
         samples,
         pinned_policy: run.manifest.policy.as_ref().map(|p| p.digest),
         changed: &changed,
-        concurrency: run.manifest.concurrency,
+        asking: arrivals::asking(run),
     };
     let Some((baseline, candidates)) = run.manifest.arms.split_first() else { return Vec::new() };
     candidates.iter().map(|c| gate::judge(policy, asked, &baseline.name, &c.name)).collect()

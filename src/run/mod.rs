@@ -2,10 +2,12 @@
 
 mod events;
 mod execute;
+mod load;
 mod plan;
 #[cfg(test)]
 mod tests;
 
 pub use events::Event;
 pub use execute::{RunError, execute};
+pub use load::Load;
 pub use plan::{Arm, Plan, Trial};

@@ -119,8 +119,8 @@ fn measure(r: &Response, name: &str) -> Option<f64> {
         "prompt-tokens" => r.usage.map(|u| u.prompt as f64),
         "completion-tokens" => r.usage.map(|u| u.completion as f64),
         "tokens" => r.usage.map(|u| u.prompt as f64 + u.completion as f64),
-        "first-token" => r.is_first_token_timed().then(|| seconds(r.timing.first_token_us)),
-        _ => r.is_timed().then(|| seconds(r.timing.total_us)),
+        "first-token" => r.is_first_token_timed().then(|| seconds(r.first_token_us())),
+        _ => r.is_timed().then(|| seconds(r.total_us())),
     }
 }
 

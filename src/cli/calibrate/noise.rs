@@ -85,6 +85,7 @@ impl NoiseArgs {
             run_dir: self.run_dir.clone(),
             seed,
             concurrency: self.concurrency,
+            arrival_rate: None,
             max_cost: None,
         };
         let mut progress = Progress::new(terminal.quiet);
