@@ -70,9 +70,8 @@ fn judge_and_report(
 ) -> Result<Vec<Verdict>, CliError> {
     let samples = pipeline::score_all(run, suite)?;
     let verdicts = pipeline::judge_all(policy, suite, run, &samples);
-    let results = pipeline::results(run, &samples, &suite.metrics());
     let model = view::build(run, suite, &samples, verdicts, policy.alpha())?;
-    write_verdict(run, &model, &results)?;
+    write_verdict(run, &model, pipeline::results(run, &samples, &suite.metrics()))?;
     let written = write_reports(&run.dir, &model, &Format::ALL)?;
     terminal.show(&model);
     if let Some(html) = written.first() {
@@ -92,7 +91,7 @@ impl RunArgs {
             return Ok(());
         }
         Err(CliError::Usage(
-            "a complete run is only judged: `--candidate`, `--run-dir`, `--seed`, `--concurrency`, `--no-probe` and `--max-cost` belong to a suite"
+            "a complete run is only judged: `--candidate`, `--run-dir`, `--seed`, `--concurrency`, `--arrival-rate`, `--no-probe` and `--max-cost` belong to a suite"
                 .to_owned(),
         ))
     }
@@ -103,7 +102,11 @@ impl RunArgs {
             candidates: &self.candidate,
             run_dir: self.run_dir.clone(),
             seed: self.seed.unwrap_or(super::run::DEFAULT_SEED),
-            concurrency: self.concurrency.unwrap_or(super::run::DEFAULT_CONCURRENCY),
+            concurrency: self.concurrency.unwrap_or(match self.arrival_rate {
+                None => super::run::DEFAULT_CONCURRENCY,
+                Some(_) => super::run::DEFAULT_BOUND,
+            }),
+            arrival_rate: self.arrival_rate,
             max_cost: self.max_cost,
             probe: !self.no_probe,
         }

@@ -45,7 +45,7 @@ fn answers(path: &Path) -> Result<(SealedRun, Vec<GoldenAnswer>), CliError> {
     let run = RunDir::new(path).open_sealed()?;
     let suite = pipeline::suite_of(&run)?;
     let samples = pipeline::score_all(&run, &suite)?;
-    let answers = pipeline::results(&run, &samples, &suite.metrics());
+    let answers = pipeline::results(&run, &samples, &suite.metrics()).collect();
     Ok((run, answers))
 }
 

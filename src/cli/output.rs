@@ -3,7 +3,7 @@
 use super::{CliError, Colour};
 use crate::gate::{self, Policy};
 use crate::report::{self, ReportModel, Style};
-use crate::store::{GoldenAnswer, RunDir, SealedRun, to_lines};
+use crate::store::{GoldenAnswer, RunDir, SealedRun};
 use crate::suite::Suite;
 use crate::types::{Digest, TargetName};
 use std::collections::BTreeMap;
@@ -121,7 +121,11 @@ pub fn write_reports(dir: &RunDir, model: &ReportModel, formats: &[Format]) -> R
 }
 
 /// Writes `verdict.json`, bound by digest to what it speaks of, and `results.jsonl`.
-pub fn write_verdict(run: &SealedRun, model: &ReportModel, results: &[GoldenAnswer]) -> Result<(), CliError> {
+pub fn write_verdict(
+    run: &SealedRun,
+    model: &ReportModel,
+    results: impl Iterator<Item = GoldenAnswer>,
+) -> Result<(), CliError> {
     #[derive(serde::Serialize)]
     struct File<'a> {
         format: &'static str,
@@ -139,7 +143,7 @@ pub fn write_verdict(run: &SealedRun, model: &ReportModel, results: &[GoldenAnsw
     };
     let mut json = serde_json::to_vec_pretty(&file).expect("plain data with text keys always serialises");
     json.push(b'\n');
-    run.dir.write("results.jsonl", &to_lines(results))?;
+    run.dir.write_lines("results.jsonl", results)?;
     run.dir.write("verdict.json", &json)?;
     Ok(())
 }

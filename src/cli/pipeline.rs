@@ -3,8 +3,7 @@
 use super::config::Config;
 use super::progress::Progress;
 use super::provider::Provider;
-use super::spend;
-use super::{CliError, identities};
+use super::{CliError, arrivals, identities, spend};
 use crate::gate::{self, Asked, Policy, Verdict};
 use crate::run::{self, Arm, Needs, Plan, RunError};
 use crate::score::{self, Sample};
@@ -54,6 +53,8 @@ pub struct RunOptions<'a> {
     pub seed: u64,
     /// Questions in flight at once.
     pub concurrency: usize,
+    /// Questions per second, where they are asked at a stated rate.
+    pub arrival_rate: Option<f64>,
     /// The most that the run may cost over all its sittings, US dollars.
     pub max_cost: Option<f64>,
     /// Whether remote targets are probed before the first question and after the last.
@@ -91,6 +92,7 @@ pub fn ask_roles(
     for (_, target) in roles {
         check_target(loaded, config, target)?;
     }
+    let load = arrivals::load(options.concurrency, options.arrival_rate, loaded, config, roles)?;
     let cap = spend::cap(config, roles, options.max_cost)?;
     let targets = load_targets(config, roles, options.seed, cap.clone(), progress)?;
     let mut arms = Vec::new();
@@ -140,7 +142,7 @@ pub fn ask_roles(
             run::probe(When::Before, &needs, &probed, &mut open).await?;
         }
         let observe = |event: &_| progress.observe(event);
-        let asked = run::execute(&loaded.suite, &plan, &targets, &mut open, options.concurrency, observe).await?;
+        let asked = run::execute(&loaded.suite, &plan, &targets, &mut open, load, observe).await?;
         run::probe(When::After, &needs, &probed, &mut open).await?;
         Ok::<_, RunError>(asked)
     })?;
@@ -272,6 +274,7 @@ fn manifest(loaded: &Loaded, arms: Vec<ArmRef>, purpose: Purpose, options: &RunO
         policy: (purpose == Purpose::Judgement).then_some(policy),
         seed: options.seed,
         concurrency: options.concurrency,
+        arrival_rate: options.arrival_rate,
         arms,
         trials,
         unprobed: false,
@@ -338,7 +341,7 @@ pub fn score_all(run: &SealedRun, suite: &Suite) -> Result<Vec<Sample>, CliError
                 && plan.arms[t.arm].name == record.target
                 && t.repeat == record.repeat
         });
-        let Some(case) = planned.map(|t| &suite.cases()[t.case]) else {
+        let Some((trial, case)) = planned.map(|t| (t, &suite.cases()[t.case])) else {
             let of = format!("record {} (case `{}`, target `{}`)", record.seq, record.case, record.target);
             return Err(CliError::Integrity(format!(
                 "{of} is no trial of this run, or stands twice; keep the folder for the audit"
@@ -348,7 +351,9 @@ pub fn score_all(run: &SealedRun, suite: &Suite) -> Result<Vec<Sample>, CliError
             TrialResult::Response(r) => Ok(r),
             TrialResult::Failure(f) => Err(f),
         };
-        samples.push(score::score_trial(case, suite.scorers(), &record.target, record.repeat, result));
+        // The plan's own name: one for all samples, where each record has read one of its own.
+        let target = &plan.arms[trial.arm].name;
+        samples.push(score::score_trial(case, suite.scorers(), target, record.repeat, result));
     }
     if let Some(t) = due.values().next() {
         let (case, target) = (&suite.cases()[t.case].id, &plan.arms[t.arm].name);
@@ -371,15 +376,18 @@ pub fn judge_all(policy: &Policy, suite: &Suite, run: &SealedRun, samples: &[Sam
         samples,
         pinned_policy: run.manifest.policy.as_ref().map(|p| p.digest),
         changed: &changed,
-        concurrency: run.manifest.concurrency,
+        asking: arrivals::asking(run),
     };
     let Some((baseline, candidates)) = run.manifest.arms.split_first() else { return Vec::new() };
     candidates.iter().map(|c| gate::judge(policy, asked, &baseline.name, &c.name)).collect()
 }
 
 /// The run's answers and scores without any timing: what a rerun must reproduce byte for byte.
-#[must_use]
-pub fn results(run: &SealedRun, samples: &[Sample], metrics: &[Metric]) -> Vec<GoldenAnswer> {
+pub fn results<'a>(
+    run: &'a SealedRun,
+    samples: &'a [Sample],
+    metrics: &'a [Metric],
+) -> impl Iterator<Item = GoldenAnswer> + 'a {
     let timed: Vec<_> = metrics.iter().filter(|m| m.is_timing()).map(|m| &m.name).collect();
     let mut texts: BTreeMap<_, (Untrusted, Vec<ToolCall>)> = run
         .records
@@ -392,24 +400,19 @@ pub fn results(run: &SealedRun, samples: &[Sample], metrics: &[Metric]) -> Vec<G
             ((&r.case, &r.target, r.repeat), (text.clone(), calls.to_vec()))
         })
         .collect();
-    samples
-        .iter()
-        .map(|s| (s, texts.remove(&(&s.case, &s.target, s.repeat)).unwrap_or_default()))
-        .map(|(s, (text, tool_calls))| GoldenAnswer {
+    samples.iter().map(move |s| {
+        let (text, tool_calls) = texts.remove(&(&s.case, &s.target, s.repeat)).unwrap_or_default();
+        let untimed = s.scores.iter().filter(|v| !timed.contains(&&v.metric));
+        GoldenAnswer {
             case: s.case.clone(),
             target: s.target.clone(),
             repeat: s.repeat,
             outcome: s.outcome,
             text,
             tool_calls,
-            scores: s
-                .scores
-                .iter()
-                .filter(|v| !timed.contains(&&v.metric))
-                .map(|v| (v.metric.clone(), v.value))
-                .collect(),
-        })
-        .collect()
+            scores: untimed.map(|v| (v.metric.clone(), v.value)).collect(),
+        }
+    })
 }
 
 /// Trials without an answer of the model's own.

@@ -14,6 +14,9 @@ pub const DEFAULT_SEED: u64 = 1;
 /// Questions in flight when nothing is named: one, so that no target slows another and times mean something.
 pub const DEFAULT_CONCURRENCY: usize = 1;
 
+/// The most questions in flight at a stated arrival rate when nothing is named: so many that reaching it means that the rate is too high.
+pub const DEFAULT_BOUND: usize = 256;
+
 /// Ask a suite of the targets and record the answers.
 #[derive(Args)]
 pub struct Run {
@@ -38,9 +41,14 @@ pub struct RunArgs {
     /// The seed of the questions' order [default: 1]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Questions in flight at once; above 1 a run is faster and its times prove nothing [default: 1]
+    /// Questions in flight at once; above 1 a run is faster and its times prove nothing. With --arrival-rate the most that may be [default:
+    /// 1; with --arrival-rate 256]
     #[arg(short = 'j', long, value_name = "N", value_parser = in_flight)]
     pub concurrency: Option<usize>,
+    /// Ask so many questions per second, evenly, whether those before have been answered or not; times count from when each was due. Remote
+    /// targets only
+    #[arg(long, value_name = "PER-SECOND", value_parser = per_second)]
+    pub arrival_rate: Option<f64>,
     /// Stop before the run's remote targets could cost more than this, US dollars; each needs a `price`
     #[arg(long, value_name = "USD", value_parser = dollars)]
     pub max_cost: Option<f64>,
@@ -60,6 +68,13 @@ pub(super) fn in_flight(text: &str) -> Result<usize, String> {
     }
 }
 
+fn per_second(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(rate) if (1e-3..=1e4).contains(&rate) => Ok(rate),
+        _ => Err("write questions per second as a number from 0.001 to 10000, such as 2.5".to_owned()),
+    }
+}
+
 fn dollars(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(usd) if usd > 0.0 && usd <= 1e9 => Ok(usd),
@@ -74,6 +89,7 @@ impl RunArgs {
             && self.run_dir.is_none()
             && self.seed.is_none()
             && self.concurrency.is_none()
+            && self.arrival_rate.is_none()
             && self.max_cost.is_none()
             && !self.no_probe
     }
@@ -90,8 +106,7 @@ impl Run {
         terminal.warn_of_impossible(&loaded.policy, &loaded.suite);
         let run = pipeline::ask(&loaded, &config, self.run.options(), &mut Progress::new(terminal.quiet))?;
         let samples = pipeline::score_all(&run, &loaded.suite)?;
-        let results = pipeline::results(&run, &samples, &loaded.suite.metrics());
-        run.dir.write("results.jsonl", &crate::store::to_lines(&results))?;
+        run.dir.write_lines("results.jsonl", pipeline::results(&run, &samples, &loaded.suite.metrics()))?;
         let failed = pipeline::failures(&samples);
         let failed = if failed > 0 { format!(", {failed} without an answer") } else { String::new() };
         let path = run.dir.path().display();

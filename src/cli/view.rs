@@ -175,8 +175,8 @@ fn answer(sample: &Sample, record: &Record, canaries: &[&String], case: &Case) -
         scores: sample.scores.clone(),
         prompt_tokens: response.and_then(|r| r.usage).map(|u| u.prompt),
         completion_tokens: response.and_then(|r| r.usage).map(|u| u.completion),
-        first_token_seconds: response.filter(|r| r.is_first_token_timed()).map(|r| seconds(r.timing.first_token_us)),
-        total_seconds: response.filter(|r| r.is_timed()).map(|r| seconds(r.timing.total_us)),
+        first_token_seconds: response.filter(|r| r.is_first_token_timed()).map(|r| seconds(r.first_token_us())),
+        total_seconds: response.filter(|r| r.is_timed()).map(|r| seconds(r.total_us())),
     }
 }
 

@@ -5,7 +5,7 @@ use super::paired::of_gathered;
 use super::proof::{self, Answer, NoWorse};
 use super::rank::{Ranking, rank_gathered};
 use super::select::Selection;
-use super::{Comparison, NotComparable};
+use super::{Asking, Comparison, NotComparable, slowed};
 use crate::score::Sample;
 use crate::stats;
 use crate::types::{Metric, MetricName, SliceName, TargetName};
@@ -40,8 +40,8 @@ pub struct Request<'a> {
     pub margins: &'a BTreeMap<MetricName, f64>,
     /// The seed of the resamples and of the split into a select and a confirm part.
     pub seed: u64,
-    /// Questions that were in flight at once when the times were taken; 1 where nothing is known of it.
-    pub in_flight: usize,
+    /// How the questions were started; alone where nothing is known of it.
+    pub asking: Asking,
 }
 
 /// One comparison and what follows from its neighbours in the table.
@@ -201,7 +201,7 @@ fn rankings(gathered: &Gathered<'_>, request: Request<'_>) -> (Vec<Ranking>, Vec
 
 fn row(comparison: Comparison, request: Request<'_>) -> Row {
     let margin = request.margins.get(&comparison.metric.name);
-    let slowed = proof::slowed(&comparison.metric, request.in_flight);
+    let slowed = slowed(&comparison.metric, request.asking);
     let no_worse = margin.map(|&margin| match &slowed {
         Some(why) => NoWorse { margin, answer: Answer::Unproven, why: Some(why.clone()) },
         None => proof::no_worse(&comparison, margin, request.alpha),

@@ -2,6 +2,7 @@
 
 mod events;
 mod execute;
+mod load;
 mod plan;
 mod probe;
 #[cfg(test)]
@@ -9,5 +10,6 @@ mod tests;
 
 pub use events::Event;
 pub use execute::{RunError, execute, question};
+pub use load::Load;
 pub use plan::{Arm, Plan, Trial};
 pub use probe::{Needs, PROBE, probe, question_of};

@@ -10,6 +10,7 @@ pub use sample::{Sample, Score};
 
 use crate::suite::{Case, MEASURED, ScorerKind, ScorerSpec};
 use crate::types::{Failure, FailureKind, Finish, MetricKind, MetricName, Outcome, Response, TargetName, Untrusted};
+use std::sync::LazyLock;
 
 /// Scores one trial of a case.
 ///
@@ -116,10 +117,13 @@ fn apply(scorer: &ScorerSpec, case: &Case, answer: &str) -> (f64, String) {
 
 /// Tokens and times, which every response yields where its server told them. Times are the target's own monotonic ones.
 fn measured(response: Option<&Response>) -> impl Iterator<Item = Score> {
-    let value = move |name: &str| response.and_then(|r| measure(r, name));
-    MEASURED.into_iter().filter_map(move |name| {
-        let metric = MetricName::new(name).ok()?;
-        Some(Score { metric, value: value(name), why: Untrusted::default() })
+    // One name for the samples of all runs: a name of its own for each would take more memory than what they measured.
+    static NAMES: LazyLock<Vec<MetricName>> =
+        LazyLock::new(|| MEASURED.into_iter().filter_map(|name| MetricName::new(name).ok()).collect());
+    NAMES.iter().map(move |metric| Score {
+        metric: metric.clone(),
+        value: response.and_then(|r| measure(r, metric.as_str())),
+        why: Untrusted::default(),
     })
 }
 
@@ -131,8 +135,8 @@ fn measure(r: &Response, name: &str) -> Option<f64> {
         "prompt-tokens" => r.usage.map(|u| u.prompt as f64),
         "completion-tokens" => r.usage.map(|u| u.completion as f64),
         "tokens" => r.usage.map(|u| u.prompt as f64 + u.completion as f64),
-        "first-token" => r.is_first_token_timed().then(|| seconds(r.timing.first_token_us)),
-        _ => r.is_timed().then(|| seconds(r.timing.total_us)),
+        "first-token" => r.is_first_token_timed().then(|| seconds(r.first_token_us())),
+        _ => r.is_timed().then(|| seconds(r.total_us())),
     }
 }
 

@@ -7,6 +7,7 @@ use crate::types::{CaseId, Digest, MetricName, Outcome, TargetName, ToolCall, Un
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{self, Write};
 use std::path::Path;
 
 const GOLDEN_FORMAT: &str = "goldgate.golden/1";
@@ -30,6 +31,14 @@ pub struct GoldenAnswer {
     pub tool_calls: Vec<ToolCall>,
     /// Scores by metric; `null` is unscored.
     pub scores: BTreeMap<MetricName, Option<f64>>,
+}
+
+impl GoldenAnswer {
+    /// Writes it as a line of JSON.
+    pub(super) fn write_line(&self, to: &mut impl Write) -> io::Result<()> {
+        serde_json::to_writer(&mut *to, self)?;
+        to.write_all(b"\n")
+    }
 }
 
 /// `golden.json`: where the accepted answers came from.
@@ -147,8 +156,7 @@ impl GoldenFile {
 pub fn to_lines(answers: &[GoldenAnswer]) -> Vec<u8> {
     let mut out = Vec::new();
     for answer in answers {
-        out.extend(serde_json::to_vec(answer).expect("plain data with text keys always serialises"));
-        out.push(b'\n');
+        answer.write_line(&mut out).expect("plain data with text keys always serialises");
     }
     out
 }

@@ -52,6 +52,9 @@ pub struct Manifest {
     pub seed: u64,
     /// Questions in flight at once: times of runs that differ in it are not comparable.
     pub concurrency: usize,
+    /// Questions per second, where they were asked at a stated rate; `concurrency` is then the most that may be in flight.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arrival_rate: Option<f64>,
     /// Who is asked: the baseline first.
     #[serde(rename = "targets")]
     pub arms: Vec<ArmRef>,
@@ -142,7 +145,8 @@ impl Manifest {
             _ => String::new(),
         };
         let (suite, seed, j) = (&self.suite.path, self.seed, self.concurrency);
-        format!("goldgate gate {suite}{candidates}{policy} --seed {seed} -j {j}{probe}")
+        let rate = self.arrival_rate.map(|rate| format!(" --arrival-rate {rate}")).unwrap_or_default();
+        format!("goldgate gate {suite}{candidates}{policy} --seed {seed} -j {j}{rate}{probe}")
     }
 
     /// The fields in which another manifest asks for another run, with both values; when it began and by which version does not count.
@@ -162,6 +166,8 @@ impl Manifest {
         differ("policy digest", policy(self), policy(other));
         differ("seed", self.seed.to_string(), other.seed.to_string());
         differ("questions in flight (`-j`)", self.concurrency.to_string(), other.concurrency.to_string());
+        let rate = |m: &Self| m.arrival_rate.map_or("none".to_owned(), |rate| rate.to_string());
+        differ("questions per second (`--arrival-rate`)", rate(self), rate(other));
         let names = |m: &Self| m.arms.iter().map(|a| a.name.as_str()).collect::<Vec<_>>().join(", ");
         differ("targets", names(self), names(other));
         for (a, b) in self.arms.iter().zip(&other.arms) {

@@ -1,6 +1,7 @@
 //! A run is a directory: `run.json` first, `journal.jsonl` as it grows, `seal.json` last, and then what is derived.
 
 use super::StoreError;
+use super::golden::GoldenAnswer;
 use super::journal::{self, JournalWriter, Record};
 use super::manifest::{Manifest, RUN_FORMAT};
 use super::probes::{self, ProbeRecord};
@@ -9,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
-use std::io::Write;
+use std::io::{self, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 /// The seal that this program reads and writes.
@@ -239,7 +240,8 @@ impl RunDir {
 
     fn digest_of(&self, name: &str) -> Result<Digest, StoreError> {
         let path = self.file(name);
-        fs::read(&path).map(|b| Digest::of(&b)).map_err(|e| StoreError::io("read", &path, e))
+        let file = File::open(&path).map(BufReader::new);
+        file.and_then(Digest::of_reader).map_err(|e| StoreError::io("read", &path, e))
     }
 
     fn read_json<T: DeserializeOwned>(&self, name: &str) -> Result<T, StoreError> {
@@ -259,6 +261,24 @@ impl RunDir {
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, StoreError> {
         let path = self.file(name);
         write_atomically(&path, bytes)?;
+        Ok(path)
+    }
+
+    /// Writes answers as JSON lines, in their order, whole or not at all; no more than one of them is in memory at once.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn write_lines(
+        &self,
+        name: &str,
+        answers: impl IntoIterator<Item = GoldenAnswer>,
+    ) -> Result<PathBuf, StoreError> {
+        let path = self.file(name);
+        write_in_place(&path, |file| {
+            let mut out = BufWriter::new(file);
+            answers.into_iter().try_for_each(|answer| answer.write_line(&mut out))?;
+            out.flush()
+        })?;
         Ok(path)
     }
 }
@@ -284,7 +304,7 @@ impl OpenRun {
     ///
     /// # Errors
     /// When trials are missing or the file system refuses.
-    pub fn seal(self, asked: std::time::Duration) -> Result<(), StoreError> {
+    pub fn seal(mut self, asked: std::time::Duration) -> Result<(), StoreError> {
         self.journal.sync()?;
         let planned = self.manifest.trials;
         let records = usize::try_from(self.journal.records()).unwrap_or(usize::MAX);
@@ -319,11 +339,15 @@ fn to_json<T: Serialize>(value: &T) -> Vec<u8> {
 /// # Errors
 /// When the file system refuses.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    write_in_place(path, |file| file.write_all(bytes))
+}
+
+fn write_in_place(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), StoreError> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let io = |e| StoreError::io("write", path, e);
     fs::create_dir_all(folder).map_err(io)?;
     let mut file = tempfile::Builder::new().prefix(".goldgate-").tempfile_in(folder).map_err(io)?;
-    file.write_all(bytes).map_err(io)?;
+    write(file.as_file_mut()).map_err(io)?;
     file.as_file().sync_data().map_err(io)?;
     // A temporary file is private by default; a report is for everybody who may read the folder.
     #[cfg(unix)]

@@ -60,6 +60,7 @@ fn manifest(trials: usize) -> Manifest {
         }),
         seed: 1,
         concurrency: 8,
+        arrival_rate: None,
         arms: vec![arm("base"), arm("tuned")],
         trials,
         unprobed: false,
@@ -229,6 +230,10 @@ fn every_field_that_makes_another_run_is_named() {
         (|m| m.policy = None, format!("policy digest: {p} in the run, none now")),
         (|m| m.seed = 2, "seed: 1 in the run, 2 now".to_owned()),
         (|m| m.concurrency = 4, "questions in flight (`-j`): 8 in the run, 4 now".to_owned()),
+        (
+            |m| m.arrival_rate = Some(2.5),
+            "questions per second (`--arrival-rate`): none in the run, 2.5 now".to_owned(),
+        ),
         (|m| m.arms[1].name = name("else"), "targets: base, tuned in the run, base, else now".to_owned()),
         (|m| m.arms.truncate(1), "targets: base, tuned in the run, base now".to_owned()),
         (

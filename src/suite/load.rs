@@ -1,7 +1,7 @@
 //! From a folder to a checked `Suite`: every file is read once, inside the folder, and every case is rendered once with every variant.
 
 use super::ask::{self, RawAsk};
-use super::case::{self, Case};
+use super::case::{self, Case, Vars};
 use super::diag::{self, Diagnostic, Diagnostics, SourceFile};
 use super::scorer_spec::{self, RawScorer, ScorerSpec};
 use super::template::Templates;
@@ -205,7 +205,7 @@ fn read_case_files(
 /// Ids are unique, and each case is scored, by scorers that find what they need, once per metric.
 fn check_cases(files: &[SourceFile], cases: &[Case], scorers: &[ScorerSpec], wrong: &mut Diagnostics) {
     let mut seen: BTreeMap<&str, &Case> = BTreeMap::new();
-    let mut asked: BTreeMap<(&SliceName, &BTreeMap<String, String>), &Case> = BTreeMap::new();
+    let mut asked: BTreeMap<(&SliceName, &Vars), &Case> = BTreeMap::new();
     let mut shown = 0;
     let mut push = |case: &Case, key: &[&str], message: String| {
         shown += 1;

@@ -13,7 +13,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 
-pub use case::{Case, Expect};
+pub use case::{Case, Expect, Vars};
 pub use load::{SuiteError, read_text};
 pub use scorer_spec::{Check, CheckRule, Part, ScorerKind, ScorerSpec};
 

@@ -10,7 +10,7 @@ pub use http::{LimitField, Mapping, Protocol, Sampling};
 pub use local::{LocalError, LocalModels, LocalSpec};
 pub use remote::{
     Allowance, AzureApi, Examined, Found, IdentityKind, IdentitySpec, PassedOver, Patience, RateLimits, RemoteError,
-    RemoteModel, RemoteModels, RemoteSpec, Signature, Spend, TokenFacts, TokenPrice,
+    RemoteModel, RemoteModels, RemoteSpec, Signature, Spend, TokenFacts, TokenPrice, estimated_tokens,
 };
 
 use crate::types::{Digest, Failure, Response, Turn, Wants};

@@ -48,6 +48,24 @@ impl Response {
         self.served.as_ref().is_some_and(|s| s.unchecked)
     }
 
+    /// Microseconds to its first token, as [`Timing`] has them, and from the moment at which it was due where the run asked at a stated
+    /// rate: a question that was kept back because the target was slow is part of what its slowness costs, and would be missing from times
+    /// that begin when it was sent at last ("coordinated omission").
+    #[must_use]
+    pub fn first_token_us(&self) -> u64 {
+        self.timing.first_token_us.saturating_add(self.since_due_us())
+    }
+
+    /// Microseconds to its last token, counted as [`Self::first_token_us`] counts.
+    #[must_use]
+    pub fn total_us(&self) -> u64 {
+        self.timing.total_us.saturating_add(self.since_due_us())
+    }
+
+    fn since_due_us(&self) -> u64 {
+        self.served.as_ref().and_then(|s| s.sent_late_us()).unwrap_or(0)
+    }
+
     /// Whether the time of its first token was seen: an answer that came in one piece has none.
     #[must_use]
     pub fn is_first_token_timed(&self) -> bool {
@@ -64,6 +82,13 @@ pub struct Served {
     /// Microseconds in which it was kept back: by the deployment's limits, by a wait that the server asked for or by the back-off; in no
     /// other time.
     pub waited_us: u64,
+    /// Microseconds between the moment at which it was due and its start; what it was kept back from then on is in `waited_us`. `None` where
+    /// the run did not ask at a stated rate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub late_us: Option<u64>,
+    /// Whether as many questions as may be were in flight when it was due.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub at_bound: bool,
     /// Attempts without an answer that the server may have billed, and of which nobody knows the tokens.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub uncounted: u32,
@@ -87,6 +112,15 @@ pub struct Served {
     /// Whether the server wanted the token limit under its other name.
     #[serde(default, skip_serializing_if = "is_false")]
     pub limit_renamed: bool,
+}
+
+impl Served {
+    /// Microseconds between the moment at which a question was due and the one at which it was sent, if the run asked at a stated rate.
+    /// Of a question that was sent more than once, waits between the attempts are in it.
+    #[must_use]
+    pub fn sent_late_us(&self) -> Option<u64> {
+        self.late_us.map(|late| late.saturating_add(self.waited_us))
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]

@@ -72,6 +72,7 @@ fn requests_stay_within_every_window_of_the_server_and_nearly_all_of_the_limit_i
     assert_eq!(out.code, 0, "{out:?}");
     assert_eq!(quota.violations(), 0, "{:?}", quota.arrivals());
     assert_all_answered(&p, 500);
+    println!("{}", quota.said("6000 requests per minute"));
     assert!(quota.used() >= 0.95, "{}", quota.used());
     assert!(records(&p).iter().all(|r| served(r, "attempts") == 1));
 }
@@ -85,7 +86,30 @@ fn tokens_stay_within_every_window_of_the_server_and_nearly_all_of_the_limit_is_
     assert_eq!(out.code, 0, "{out:?}");
     assert_eq!(quota.violations(), 0, "{:?}", quota.arrivals());
     assert_all_answered(&p, 500);
+    println!("{}", quota.said("180000 tokens per minute"));
     assert!(quota.used() >= 0.95, "{}", quota.used());
+}
+
+/// The windows of a minute are full in a run of more than a minute only. `cargo test --test it -- --ignored --nocapture full_minutes` prints
+/// the figures.
+#[test]
+#[ignore = "takes a minute and a half"]
+fn full_minutes_hold_no_more_than_the_limit_and_nearly_all_of_it() {
+    let hold = |requests: f64, tokens: f64, limits: &str, questions: usize| {
+        let (quota, mock) = limited(requests, tokens);
+        let p = project(&mock, &format!("limits = {{ {limits} }}"));
+        cases(&p, questions / 2);
+        assert_eq!(run(&p, &["-j", "16"]).code, 0);
+        println!("{}", quota.said(limits));
+        assert_eq!(quota.violations(), 0);
+        assert_all_answered(&p, questions);
+        assert!(*quota.arrivals().last().unwrap() > 65.0, "the longest window was full for a while");
+        assert!(quota.used() >= 0.95, "{}", quota.used());
+    };
+    std::thread::scope(|both| {
+        both.spawn(|| hold(1_200.0, f64::INFINITY, "requests-per-minute = 1200", 1_500));
+        both.spawn(|| hold(f64::INFINITY, 90_000.0, "tokens-per-minute = 90000", 4_000));
+    });
 }
 
 #[test]

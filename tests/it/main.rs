@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod architecture;
+mod arrivals;
 mod ask;
 mod calibrate;
 mod calibrate_simulate;

@@ -88,6 +88,7 @@ impl NoiseArgs {
             run_dir: self.run_dir.clone(),
             seed,
             concurrency: self.concurrency,
+            arrival_rate: None,
             max_cost: None,
             probe: !self.no_probe,
         };
@@ -103,7 +104,7 @@ impl NoiseArgs {
             noise: &noise,
         };
         let mut text = serde_json::to_string_pretty(&file).expect("plain data with text keys always serialises");
-        run.dir.write("results.jsonl", &crate::store::to_lines(&results))?;
+        run.dir.write_lines("results.jsonl", results)?;
         text.push('\n');
         let path = run.dir.write("noise.json", text.as_bytes())?;
         if json {
@@ -120,7 +121,7 @@ fn measure(loaded: &Loaded, run: &SealedRun, target: &TargetName) -> Result<(Noi
     let suite = &loaded.suite;
     let samples = pipeline::score_all(run, suite)?;
     let metrics = suite.metrics();
-    let results = pipeline::results(run, &samples, &metrics);
+    let results: Vec<_> = pipeline::results(run, &samples, &metrics).collect();
     let names: Vec<TargetName> = run.manifest.arms.iter().map(|a| a.name.clone()).collect();
     let noise = gate::noise(
         &loaded.policy,

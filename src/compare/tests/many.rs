@@ -84,7 +84,7 @@ impl Field {
 
     fn request(&self) -> Request<'_> {
         Request {
-            in_flight: 1,
+            asking: Asking::ALONE,
             samples: &self.samples,
             metrics: &self.metrics,
             slices: &self.slices,

@@ -4,10 +4,11 @@ use super::Protocol;
 use super::error::{self, Class, Problem};
 use super::pieces::{self, CallPiece, Calls, FunctionPiece};
 use super::responses;
-use super::sse::{MAX_EVENT, SseParser};
+use super::sse::{SseParser, TooLong};
 use crate::types::{Finish, TokenLogprob, ToolCall, Usage};
 use serde::Deserialize;
 use serde_json::Value;
+use std::borrow::Cow;
 
 /// What a server said that its model said.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,16 +34,22 @@ pub(in crate::target) struct Said {
 }
 
 #[derive(Deserialize)]
-struct Frame {
+struct Frame<'a> {
     choices: Option<Vec<Choice>>,
     usage: Option<RawUsage>,
-    model: Option<String>,
-    system_fingerprint: Option<String>,
+    #[serde(borrow)]
+    model: Option<Name<'a>>,
+    #[serde(borrow)]
+    system_fingerprint: Option<Name<'a>>,
     // An older sample of the service's documentation has the second name.
     #[serde(alias = "prompt_annotations")]
     prompt_filter_results: Option<Vec<FilterResult>>,
     error: Option<Value>,
 }
+
+/// A name that every frame repeats, read where it lies.
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[derive(Deserialize)]
 struct Choice {
@@ -81,6 +88,12 @@ struct UsageDetails {
     reasoning_tokens: Option<u64>,
 }
 
+impl From<TooLong> for Problem {
+    fn from(TooLong: TooLong) -> Self {
+        Self::new(Class::Unreadable, "one frame of the stream is longer than 1 MiB")
+    }
+}
+
 /// What a push of bytes brought.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::target) struct Step {
@@ -113,26 +126,25 @@ impl Stream {
     /// When a frame is an error or cannot be read; the stream must not be fed any more.
     pub(in crate::target) fn push(&mut self, bytes: &[u8]) -> Result<Step, Problem> {
         let mut step = Step::default();
-        let too_long = |_| {
-            Problem::new(Class::Unreadable, format!("one frame of the stream is longer than {} MiB", MAX_EVENT >> 20))
-        };
-        for event in self.events.push(bytes).map_err(too_long)? {
+        let Self { events, answer, responses, done } = self;
+        events.push(bytes, |event| {
             let data = event.trim_ascii();
-            self.done |= data == b"[DONE]";
-            if self.done || data.is_empty() {
-                continue;
+            *done |= data == b"[DONE]";
+            if *done || data.is_empty() {
+                return Ok(());
             }
-            let now = match &mut self.responses {
+            let now = match responses {
                 Some(answer) => {
                     let step = answer.take(data)?;
-                    self.done |= answer.is_done();
+                    *done |= answer.is_done();
                     step
                 }
-                None => self.answer.take(data)?,
+                None => answer.take(data)?,
             };
             step.content |= now.content;
             step.finish |= now.finish;
-        }
+            Ok::<_, Problem>(())
+        })?;
         Ok(step)
     }
 
@@ -205,14 +217,18 @@ impl Tokens {
 impl Answer {
     /// Takes one frame, or a whole reply, which is a stream of one.
     fn take(&mut self, json: &[u8]) -> Result<Step, Problem> {
-        let frame: Frame = serde_json::from_slice(json).map_err(|e| unreadable(json, &e))?;
+        // Text is checked once, not string by string; what is none may still be fit to read where it matters.
+        let frame = std::str::from_utf8(json).map_or_else(|_| serde_json::from_slice(json), serde_json::from_str);
+        let frame: Frame<'_> = frame.map_err(|e| unreadable(json, &e))?;
         if frame.error.is_some_and(|e| !e.is_null()) {
             return Err(error::of_object(json));
         }
-        // Frames of the filter carry empty names.
-        let named = |text: Option<String>| text.filter(|t| !t.is_empty());
-        self.model = named(frame.model).or_else(|| self.model.take());
-        self.fingerprint = named(frame.system_fingerprint).or_else(|| self.fingerprint.take());
+        for (kept, said) in [(&mut self.model, frame.model), (&mut self.fingerprint, frame.system_fingerprint)] {
+            // Frames of the filter carry empty names.
+            if let Some(Name(name)) = said.filter(|Name(n)| !n.is_empty() && kept.as_deref() != Some(n)) {
+                *kept = Some(name.into_owned());
+            }
+        }
         if let Some(u) = frame.usage
             && let (Some(prompt), Some(completion)) = (u.prompt_tokens, u.completion_tokens)
         {
@@ -225,7 +241,7 @@ impl Answer {
         let mut step = Step::default();
         for choice in frame.choices.into_iter().flatten().filter(|c| c.index.unwrap_or(0) == 0) {
             self.unchecked |= is_down(choice.content_filter_results.as_ref());
-            if let Some(reason) = named(choice.finish_reason) {
+            if let Some(reason) = choice.finish_reason.filter(|r| !r.is_empty()) {
                 step.finish = true;
                 // The asynchronous filter blocks after the model has stopped, and has the last word.
                 if self.reason.as_deref() != Some("content_filter") {

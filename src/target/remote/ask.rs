@@ -24,7 +24,7 @@ struct Reply {
 impl RemoteInner {
     /// Asks until there is an answer, a trouble that asking again would not mend, or no attempt left.
     pub(super) async fn answer(&self, question: &Question) -> Result<Response, Failure> {
-        let mut jitter = self.jitter(question);
+        let mut jitter = None;
         let mut served = Served::default();
         let demand = Demand::new(question, self.spec.allowance.price);
         let mut renewed = false;
@@ -82,7 +82,8 @@ impl RemoteInner {
             }
             served.attempts += 1;
             served.uncounted += u32::from(problem.class.may_be_billed());
-            let wait = back_off(&mut jitter, served.attempts).min(patience.longest_wait).max(told);
+            let jitter = jitter.get_or_insert_with(|| self.jitter(question));
+            let wait = back_off(jitter, served.attempts).min(patience.longest_wait).max(told);
             // Whoever is told to wait for longer than that has been turned away: to ask sooner would be turned away again.
             let give_up =
                 !problem.class.is_transient() || served.attempts >= patience.attempts || told > patience.longest_wait;
@@ -154,8 +155,8 @@ impl RemoteInner {
         let patience = self.spec.patience;
         let reply = within(patience.first_byte, request.send()).await;
         let late = |s| Problem::new(Class::Late, format!("no byte of a reply within {s} s"));
-        let reply = reply.map_err(late).and_then(|r| r.map_err(trouble)).map_err(|p| (HeaderMap::new(), p))?;
-        let (status, head) = (reply.status().as_u16(), reply.headers().clone());
+        let mut reply = reply.map_err(late).and_then(|r| r.map_err(trouble)).map_err(|p| (HeaderMap::new(), p))?;
+        let (status, head) = (reply.status().as_u16(), std::mem::take(reply.headers_mut()));
         let kind = content_type(&head);
         // What ends a run says nothing yet about the credential.
         let let_in = reply.status().is_success() && !is_page(&kind);

@@ -13,7 +13,7 @@ mod tests;
 
 pub use examine::{Examined, TokenFacts};
 pub use identity::{Found, IdentityKind, IdentitySpec, PassedOver, Signature};
-pub use limit::{Allowance, RateLimits, Spend, TokenPrice};
+pub use limit::{Allowance, RateLimits, Spend, TokenPrice, estimated_tokens};
 pub use spec::{AzureApi, Patience, RemoteModel, RemoteSpec};
 
 use super::http::LimitField;

@@ -1,6 +1,7 @@
 //! What comes back on a connection: its pieces, its end, and what went wrong below HTTP.
 
 use super::super::http::{Class, MAX_REPLY, Problem, Protocol, Said, Stream};
+use bytes::Bytes;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 use std::error::Error;
 use std::io;
@@ -25,11 +26,9 @@ impl Body {
     }
 
     /// The next piece, `None` at the end; what the connection says that failed is for the caller to judge.
-    async fn next(&mut self) -> Result<reqwest::Result<Option<Vec<u8>>>, Problem> {
+    async fn next(&mut self) -> Result<reqwest::Result<Option<Bytes>>, Problem> {
         let piece = within(self.idle, self.reply.chunk()).await;
-        let piece = piece
-            .map_err(|s| Problem::new(Class::Late, format!("nothing came for {s} s in the middle of the reply")))?;
-        Ok(piece.map(|p| p.map(|bytes| bytes.to_vec())))
+        piece.map_err(|s| Problem::new(Class::Late, format!("nothing came for {s} s in the middle of the reply")))
     }
 }
 

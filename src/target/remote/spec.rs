@@ -199,6 +199,14 @@ impl RemoteSpec {
         Ok(url)
     }
 
+    /// What is one deployment, whatever the way to it, in a text that is the same for all that ask it.
+    ///
+    /// # Errors
+    /// What is wrong with the address.
+    pub fn deployed_at(&self) -> Result<String, String> {
+        self.address().map(|url| self.deployment(&url))
+    }
+
     /// What is one deployment, whatever the way to it: limits and waits hold for all that ask it.
     pub(super) fn deployment(&self, url: &Url) -> String {
         match &self.model {

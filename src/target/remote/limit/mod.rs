@@ -127,6 +127,13 @@ impl Demand {
     }
 }
 
+/// The tokens that a question takes of a limit, as they are estimated before it is sent: its prompt and the longest answer.
+#[must_use]
+pub fn estimated_tokens(question: &Question) -> f64 {
+    let demand = Demand::new(question, None);
+    demand.prompt + demand.answer
+}
+
 /// How an attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
