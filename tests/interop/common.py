@@ -198,6 +198,7 @@ class Part:
         self.binary = os.environ["GOLDGATE_BINARY"]
         self.tools = Path(os.environ["INTEROP_TOOLS"])
         self.work = self.tools / "work" / name
+        self.log = Path(os.environ["INTEROP_LOG"])
         self.servers, self.outcomes, self.secrets, self.failures = [], [], [], 0
 
     def __enter__(self):
@@ -223,12 +224,17 @@ class Part:
         """Prints whether it holds, and where it does not, what was found instead."""
         self.failures += not holds
         found = "" if holds else f": {str(detail)[:500]}"
-        print(f"{'PASS' if holds else 'FAIL'} {self.name}: {what}{found}", flush=True)
+        self._say(f"{'PASS' if holds else 'FAIL'} {self.name}: {what}{found}")
         return holds
 
     def note(self, text):
         """Prints a figure that no check depends on."""
-        print(f"     {self.name}: {text}", flush=True)
+        self._say(f"     {self.name}: {text}")
+
+    def _say(self, line):
+        print(line, flush=True)
+        with open(self.log, "a") as log:
+            print(line, file=log)
 
     def secret(self, text):
         """A canary: `check_hidden` looks for it."""
@@ -257,7 +263,7 @@ class Part:
         texts |= {str(p.relative_to(self.work)): p.read_text(errors="replace") for p in self._written()}
         pieces = {piece for s in self.secrets for piece in (s, s[:12], s[-12:])}
         found = [f"{where} has {piece}" for where, text in texts.items() for piece in pieces if piece in text]
-        self.check(f"no secret in {len(texts)} outputs, run files and server logs", pieces and not found, found)
+        self.check(f"no secret in {len(texts)} outputs, run files and server logs", pieces and texts and not found, found)
 
     def _written(self):
         # What a server or the platform must know lies in `kept`.

@@ -107,11 +107,10 @@ for part in "${parts[@]}"; do
   if "install_$part"; then
     echo "     $part: installed in $((SECONDS - started)) s"
     begun=$SECONDS code=0
-    python3 "tests/interop/check_$part.py" > >(tee "$log") & child=$!
+    : >"$log"
+    INTEROP_LOG=$log python3 "tests/interop/check_$part.py" & child=$!
     wait "$child" || code=$?
     child=
-    # The log's last lines come through a pipe of their own.
-    sleep 0.2
     counted=$(grep -c '^FAIL' "$log" || true)
     [ "$code" = "$counted" ] || echo "FAIL $part: it ended with $code after $counted failures" | tee -a "$log"
     echo "$((begun - started)) $((SECONDS - begun))" >"$results/$part.times"
