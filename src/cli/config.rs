@@ -78,6 +78,7 @@ pub(super) struct RawTarget {
     pub audience: Option<Spanned<String>>,
     pub imds: Option<Spanned<String>>,
     pub client_secret: Option<Spanned<toml::Value>>,
+    pub failover: Option<Spanned<Vec<RawFurther>>>,
     pub limit_field: Option<Spanned<String>>,
     pub seed: Option<Spanned<u64>>,
     pub protocol: Option<Spanned<String>>,
@@ -93,6 +94,14 @@ pub(super) struct RawTarget {
     pub breaker_seconds: Option<Spanned<u64>>,
     pub price: Option<RawPrice>,
     pub limits: Option<RawLimits>,
+}
+
+/// A further endpoint of a target.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct RawFurther {
+    pub address: Spanned<String>,
+    pub api_key_env: Option<Spanned<String>>,
 }
 
 /// Where the reply of an endpoint with a form of its own holds what: JSON pointers.

@@ -9,8 +9,8 @@ mod tests;
 pub use http::{LimitField, Mapping, Protocol, Sampling};
 pub use local::{LocalError, LocalModels, LocalSpec};
 pub use remote::{
-    Allowance, AzureApi, Examined, Found, IdentityKind, IdentitySpec, PassedOver, Patience, RateLimits, RemoteError,
-    RemoteModel, RemoteModels, RemoteSpec, Signature, Spend, TokenFacts, TokenPrice, estimated_tokens,
+    Allowance, AzureApi, Examined, Found, Further, IdentityKind, IdentitySpec, PassedOver, Patience, RateLimits,
+    RemoteError, RemoteModel, RemoteModels, RemoteSpec, Signature, Spend, TokenFacts, TokenPrice, estimated_tokens,
 };
 
 use crate::types::{Digest, Failure, Response, Turn, Wants};

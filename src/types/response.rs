@@ -36,10 +36,11 @@ pub struct Response {
 
 impl Response {
     /// Whether its times are those of one undisturbed asking: what a server answered only at a second attempt met another load than
-    /// what it answered at once, so its times are no sample of either.
+    /// what it answered at once, so its times are no sample of either. What another endpoint than the first answered came from another
+    /// region, and times of two regions are never taken together.
     #[must_use]
     pub fn is_timed(&self) -> bool {
-        self.served.as_ref().is_none_or(|s| s.attempts <= 1)
+        self.served.as_ref().is_none_or(|s| s.attempts <= 1 && !s.failover)
     }
 
     /// Whether the deployment's content filter was down, so that the answer is not what the deployment gives as a rule.
@@ -106,6 +107,12 @@ pub struct Served {
     /// The region that served it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<Untrusted>,
+    /// The endpoint that was asked last, scheme and host; `None` where the target has only one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<Untrusted>,
+    /// Whether that was another endpoint than the target's first.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub failover: bool,
     /// Whether the content filter was down, so that nobody checked the answer.
     #[serde(default, skip_serializing_if = "is_false")]
     pub unchecked: bool,

@@ -79,6 +79,7 @@ const AZURE_ML: &[&str] = &["endpoint", "endpoint-env", "deployment", "model", "
 /// The keys of every remote kind.
 const REMOTE: &[&str] = &[
     "api-key-env",
+    "failover",
     "limit-field",
     "seed",
     "sampling",
@@ -157,6 +158,7 @@ fn given(raw: &RawTarget) -> Vec<(&'static str, Range<usize>)> {
         at("api", &raw.api),
         at("api-version", &raw.api_version),
         at("api-key-env", &raw.api_key_env),
+        at("failover", &raw.failover),
         at("limit-field", &raw.limit_field),
         at("seed", &raw.seed),
         at("protocol", &raw.protocol),

@@ -1,10 +1,15 @@
 //! The keys that all remote kinds have: how patient the asking is, when a deployment is left alone, how the model decodes.
 
 use super::{Checked, Provider, Remote};
-use crate::target::{Allowance, IdentitySpec, LimitField, Patience, Protocol, RemoteModel, RemoteSpec, Sampling};
+use crate::target::{
+    Allowance, Further, IdentitySpec, LimitField, Patience, Protocol, RemoteModel, RemoteSpec, Sampling,
+};
 use std::ops::Range;
 use std::time::Duration;
 use toml::Spanned;
+
+/// The most further endpoints of a target.
+const MOST_FURTHER: usize = 8;
 
 impl Checked<'_> {
     fn sampling(&mut self) -> Sampling {
@@ -80,6 +85,43 @@ impl Checked<'_> {
         Some(Duration::from_secs(seconds))
     }
 
+    /// Further endpoints of the deployment.
+    fn failover(&mut self) -> Vec<Further> {
+        let raw = self.raw;
+        let Some(all) = &raw.failover else { return Vec::new() };
+        if all.get_ref().is_empty() || all.get_ref().len() > MOST_FURTHER {
+            let help = "write `[{ address = \"https://…\" }]`, or take the key away";
+            self.refuse(all.span(), format!("`failover` has 1 to {MOST_FURTHER} endpoints"), help);
+        }
+        let identity = raw.identity.as_ref().is_some_and(|i| i.get_ref() != "api-key");
+        let mut further = Vec::new();
+        for f in all.get_ref() {
+            if let Some(key) = f.api_key_env.as_ref().filter(|_| identity) {
+                let help = "take it away: every endpoint is asked under the target's identity";
+                self.refuse(key.span(), "an identity needs no key", help);
+            }
+            further.push(Further { address: f.address.get_ref().clone(), key_env: self.variable(&f.api_key_env) });
+        }
+        further
+    }
+
+    /// Every further endpoint has an address, and one that no other has. The first may be known to the environment only.
+    fn check_places(&mut self, spec: &RemoteSpec, first_is_known: bool) {
+        let Some(all) = &self.raw.failover else { return };
+        let places = spec.places();
+        let mut seen: Vec<String> =
+            places.iter().take(usize::from(first_is_known)).filter_map(|p| p.url().ok()).collect();
+        for (place, f) in places.iter().skip(1).zip(all.get_ref()) {
+            match place.url() {
+                Err(e) => self.refuse(f.address.span(), e, "write it as the target's own address"),
+                Ok(url) if seen.contains(&url) => {
+                    self.refuse(f.address.span(), "this endpoint stands twice", "take one of them away");
+                }
+                Ok(url) => seen.push(url),
+            }
+        }
+    }
+
     /// What all remote kinds have; `address` is where the address stands, if it stands in the file.
     pub(super) fn remote(
         &mut self,
@@ -106,8 +148,21 @@ impl Checked<'_> {
         let seed = raw.seed.as_ref().map_or(1, |s| *s.get_ref());
         let (sampling, effort) = (self.sampling(), self.effort());
         let allowance = self.allowance()?;
-        let spec =
-            RemoteSpec { model, protocol, key_env, identity, limit_field, seed, sampling, effort, patience, allowance };
+        let failover = self.failover();
+        let spec = RemoteSpec {
+            model,
+            failover,
+            protocol,
+            key_env,
+            identity,
+            limit_field,
+            seed,
+            sampling,
+            effort,
+            patience,
+            allowance,
+        };
+        self.check_places(&spec, address.is_some());
         if let Some(span) = address
             && let Err(e) = spec.url()
         {

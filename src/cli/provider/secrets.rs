@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 static SECRET: LazyLock<Regex> = LazyLock::new(|| {
     // An address may hold a password or a signed query.
-    let pattern = r#"(?im)^[^\n#]*?(?:(?:key|token|secret|password|credential)[^\n=]*=(?<value>.+)|(?:base-url|endpoint|authority|imds)["']?[ \t]*=(?<address>.*[@?].*))$"#;
+    let pattern = r#"(?im)^[^\n#]*?(?:(?:key|token|secret|password|credential)[^\n=]*=(?<value>.+)|(?:base-url|endpoint|authority|imds|address|failover)["']?[ \t]*=(?<address>.*[@?].*))$"#;
     Regex::new(pattern).expect("the pattern is one")
 });
 

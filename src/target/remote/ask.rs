@@ -4,6 +4,7 @@ use super::super::Question;
 use super::super::http::{Ask, Class, LimitField, Problem, Protocol, Said, back_off, of_reply, responses_body, whole};
 use super::access::Grant;
 use super::limit::{Demand, Ending, Ticket};
+use super::place::{self, Place, Search};
 use super::reply::{Body, content_type, is_page, packed, page, read_stream, read_whole, trouble, within};
 use super::{DEPLOYMENT, RemoteInner, RemoteModel};
 use crate::types::{
@@ -27,21 +28,25 @@ impl RemoteInner {
         let mut jitter = None;
         let mut served = Served::default();
         let demand = Demand::new(question, self.spec.allowance.price);
-        let mut renewed = false;
+        let (mut renewed, mut search) = (false, Search::default());
         loop {
-            let admitted = self.deployment.admit(demand, served.attempts == 0).await;
-            let (ticket, queued) = admitted.map_err(|why| self.stop(why))?;
+            let admitted = place::admit(&self.places, &search, demand, served.attempts == 0).await;
+            let (at, ticket, queued) = admitted.map_err(|why| self.stop(why))?;
+            let place = &self.places[at];
+            if self.places.len() > 1 {
+                (served.endpoint, served.failover) = (Some(place.url.origin().ascii_serialization().into()), at > 0);
+            }
             served.waited_us += micros(queued);
             // A token is fetched outside the attempt, for its time is none of the model's; and after the wait, in which one may end.
-            let grant = match self.access.grant().await {
+            let grant = match place.access.grant().await {
                 Ok(grant) => grant,
                 Err(problem) => {
                     ticket.end(Ending::Trouble(problem.class));
                     return Err(self.give_up(problem, &HeaderMap::new(), served));
                 }
             };
-            let field = self.limit_field();
-            let attempt = self.exchange(question, field, &ticket, &grant);
+            let field = place.limit_field();
+            let attempt = self.exchange(question, place, field, &ticket, &grant);
             let outcome = match tokio::time::timeout(self.spec.patience.timeout, attempt).await {
                 Ok(outcome) => outcome,
                 Err(_) => {
@@ -61,22 +66,27 @@ impl RemoteInner {
             let patience = self.spec.patience;
             if !told.is_zero() {
                 // Before the ticket's end, which lets the next one look whether it may be sent.
-                self.deployment.pause(told.min(patience.longest_wait));
+                place.deployment.pause(told.min(patience.longest_wait));
             }
             ticket.end(Ending::Trouble(problem.class));
+            if problem.class == Class::Unreachable && search.goes_on(at, self.places.len()) {
+                // No model saw the question: there is nobody at the door, and another door.
+                continue;
+            }
+            search = Search::default();
             if problem.class == Class::LimitName && !served.limit_renamed {
                 // No model saw the question: its form was refused, at once and for every question alike.
                 served.limit_renamed = true;
-                self.rename_limit(field);
+                place.rename_limit(field);
                 continue;
             }
-            if problem.unknown_credential && !renewed && self.access.refused(&grant).await {
+            if problem.unknown_credential && !renewed && place.access.refused(&grant).await {
                 // No model saw the question: a token may end, or be taken back, before its time.
                 renewed = true;
                 continue;
             }
             if problem.unknown_credential
-                && let Some(about) = self.access.about(&grant)
+                && let Some(about) = place.access.about(&grant)
             {
                 problem.message.insert_str(0, &about);
             }
@@ -90,10 +100,11 @@ impl RemoteInner {
             if give_up {
                 return Err(self.give_up(problem, &head, served));
             }
-            self.deployment
+            place
+                .deployment
                 .allow_retry(problem.class)
                 .map_err(|why| self.stop(format!("{why}; the last trouble was: {}", problem.message)))?;
-            self.deployment.shared().sleep(wait).await.map_err(|why| self.stop(why))?;
+            self.shared.sleep(wait).await.map_err(|why| self.stop(why))?;
             served.waited_us += micros(wait);
         }
     }
@@ -101,7 +112,7 @@ impl RemoteInner {
     /// The failure of a question that is not asked again; the run ends where every other question would meet the same.
     fn give_up(&self, problem: Problem, head: &HeaderMap, served: Served) -> Failure {
         if problem.class.kind() == FailureKind::Unavailable {
-            self.deployment.shared().stop(&self.redact(problem.message.clone()));
+            self.shared.stop(&self.redact(problem.message.clone()));
         }
         self.failure(problem, head, served)
     }
@@ -109,7 +120,7 @@ impl RemoteInner {
     /// Ends the run, which goes on at the next sitting: nothing is recorded for the question.
     fn stop(&self, why: String) -> Failure {
         let why = self.redact(why);
-        self.deployment.shared().stop(&why);
+        self.shared.stop(&why);
         Failure::new(FailureKind::Unavailable, why)
     }
 
@@ -128,6 +139,7 @@ impl RemoteInner {
     async fn exchange(
         &self,
         question: &Question,
+        place: &Place,
         limit_field: LimitField,
         ticket: &Ticket,
         grant: &Grant,
@@ -150,7 +162,7 @@ impl RemoteInner {
             }
         };
         let request =
-            self.client.post(self.url.clone()).headers(self.headers.clone()).headers(grant.headers()).body(body);
+            self.client.post(place.url.clone()).headers(self.headers.clone()).headers(grant.headers()).body(body);
         let sent = Instant::now();
         let patience = self.spec.patience;
         let reply = within(patience.first_byte, request.send()).await;
@@ -212,7 +224,7 @@ impl RemoteInner {
 
     fn response(&self, reply: Reply, served: Served) -> Response {
         let Reply { said, head, streamed, first_token, total } = reply;
-        let own = |text: String| Untrusted::new(self.access.redact_answer(text));
+        let own = |text: String| Untrusted::new(self.redact_answer(text));
         let served = Served {
             streamed,
             model: said.model.map(own),
@@ -242,7 +254,7 @@ impl RemoteInner {
             spelt.push('\n');
             spelt.push_str(t.token.raw());
         });
-        self.access.redact_answer(spelt.clone()) == spelt
+        self.redact_answer(spelt.clone()) == spelt
     }
 
     fn failure(&self, problem: Problem, head: &HeaderMap, served: Served) -> Failure {

@@ -77,11 +77,22 @@ impl Default for Patience {
     }
 }
 
+/// A further endpoint of the same deployment, such as in another region: it is asked while the first cannot be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Further {
+    /// Its address, in the form of the target's own.
+    pub address: String,
+    /// The environment variable that holds its key; `None` takes the target's own credential.
+    pub key_env: Option<String>,
+}
+
 /// What is asked, and how.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RemoteSpec {
     /// The model.
     pub model: RemoteModel,
+    /// Further endpoints of the same deployment, in the order in which they are asked.
+    pub failover: Vec<Further>,
     /// The form of questions and answers.
     pub protocol: Protocol,
     /// The environment variable that holds the key.
@@ -120,6 +131,23 @@ impl RemoteSpec {
             RemoteModel::OpenAi { model, .. } => model,
             RemoteModel::AzureOpenAi { deployment, .. } | RemoteModel::AzureMl { deployment, .. } => deployment,
         }
+    }
+
+    /// The target's endpoints in the order in which they are asked, each as a target of its own.
+    #[must_use]
+    pub fn places(&self) -> Vec<Self> {
+        let first = Self { failover: Vec::new(), ..self.clone() };
+        let further = self.failover.iter().map(|f| {
+            let mut spec = first.clone();
+            match &mut spec.model {
+                RemoteModel::OpenAi { base_url: address, .. }
+                | RemoteModel::AzureOpenAi { endpoint: address, .. }
+                | RemoteModel::AzureMl { endpoint: address, .. } => address.clone_from(&f.address),
+            }
+            spec.key_env = f.key_env.clone().or(spec.key_env);
+            spec
+        });
+        std::iter::once(first.clone()).chain(further).collect()
     }
 
     /// The address that is posted to. It holds no secret.
@@ -269,6 +297,9 @@ impl RemoteSpec {
             more.extend(m.usage.iter().flat_map(|(p, c)| [("prompt-tokens", p.as_str()), ("completion-tokens", c)]));
             more.extend(m.finish.as_deref().map(|f| ("finish", f)));
         }
+        // Whoever may answer is part of what answers.
+        let further: Vec<String> = self.places()[1..].iter().filter_map(|place| place.url().ok()).collect();
+        more.extend(further.iter().map(|url| ("failover", url.as_str())));
         more.into_iter().fold(digest, |d, (name, value)| d.field(name.as_bytes()).field(value.as_bytes())).finish()
     }
 }

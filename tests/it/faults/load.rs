@@ -45,7 +45,8 @@ fn c01_a_wait_of_seven_seconds_holds_for_everybody_who_asks_the_deployment() {
 fn c02_the_longest_of_several_waits_holds_and_one_that_nobody_can_read_is_a_back_off_of_our_own() {
     // The server's date is relative to its own clock, which is far from ours.
     let date = "Fri, 20 Nov 2026 23:59:20 GMT";
-    let hints: [(&str, Vec<(&'static str, String)>, u64); 6] = [
+    type Hint = (&'static str, Vec<(&'static str, String)>, u64);
+    let hints: [Hint; 6] = [
         ("date", vec![("date", date.into()), ("retry-after", "Fri, 20 Nov 2026 23:59:21 GMT".into())], 1000),
         ("ms", vec![("retry-after-ms", "700".into())], 700),
         ("longer ms", vec![("retry-after", "1".into()), ("retry-after-ms", "1300".into())], 1300),

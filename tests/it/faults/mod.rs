@@ -8,6 +8,7 @@
 //! | C03 | a storm of 429 | two questions at a time at the most, and nine tenths of the rate again within 30 s of its end |
 //! | C05 | 600 requests and 100 000 tokens a minute, counted over sliding windows | no window ever holds more |
 //! | C07 | bursts of 500, 502, 503 | asked again after a jittered wait, counted as such, recorded once |
+//! | C09 | a region that refuses connections or only fails, and another in order | the other answers; every record names who did; times of two regions never meet |
 //! | C11 | a connection that says nothing | the deadline of the first byte, within a tenth; asked again |
 //! | C12 | a byte now and then | the deadline of the whole; where nothing comes for long, that of the idle |
 //! | C13 | a stream that is cut (FIN, RST) | asked again; half an answer is none; both attempts cost |
@@ -30,13 +31,14 @@ mod trust;
 
 use crate::mock::{Act, Asked, Mock, frames};
 use crate::project::{Outcome, Project, assert_hidden_everywhere};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 /// The rows of the catalogue that are tested here.
-const ROWS: [&str; 18] = [
-    "c01", "c02", "c03", "c05", "c07", "c11", "c12", "c13", "c16", "c17", "c18", "c19", "c21", "c22", "c25", "c27",
-    "c28", "c30",
+const ROWS: [&str; 19] = [
+    "c01", "c02", "c03", "c05", "c07", "c09", "c11", "c12", "c13", "c16", "c17", "c18", "c19", "c21", "c22", "c25",
+    "c27", "c28", "c30",
 ];
 
 /// The key that must show nowhere.
@@ -71,6 +73,14 @@ fn run_with(p: &Project, more: &[&str], variables: &[(&str, &str)]) -> Outcome {
         assert_hidden_everywhere(p, &judged, [KEY]);
     }
     out
+}
+
+/// The rows of the table of cases, by column.
+fn case_rows(p: &Project) -> Vec<BTreeMap<String, String>> {
+    let text = p.read("r/cases.csv");
+    let rows = csv::Reader::from_reader(text.as_bytes()).into_deserialize().map(Result::unwrap).collect::<Vec<_>>();
+    assert!(!rows.is_empty());
+    rows
 }
 
 /// Another host has got no request, and so no key.

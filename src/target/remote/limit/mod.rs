@@ -291,16 +291,42 @@ impl Deployment {
         f(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner), now)
     }
 
-    /// What all deployments of the run share.
-    pub(super) fn shared(&self) -> &Shared {
-        &self.shared
-    }
-
     /// Waits until a question may be sent, and says how long that was: nothing, where nobody had to wait.
     ///
     /// # Errors
     /// Why it will not be sent: the run has stopped, or this question found that it must.
     pub(super) async fn admit(self: &Arc<Self>, demand: Demand, first: bool) -> Result<(Ticket, Duration), String> {
+        loop {
+            if let Some(admitted) = self.enter(demand, first, true).await? {
+                return Ok(admitted);
+            }
+        }
+    }
+
+    /// The same for whoever has somewhere else to go: `None` at once where the circuit breaker keeps everybody from asking.
+    ///
+    /// # Errors
+    /// Why it will not be sent anywhere.
+    pub(super) async fn admit_unless_open(
+        self: &Arc<Self>,
+        demand: Demand,
+        first: bool,
+    ) -> Result<Option<(Ticket, Duration)>, String> {
+        self.enter(demand, first, false).await
+    }
+
+    /// Whether the deployment did not come back at several probes.
+    pub(super) fn is_gone(&self) -> bool {
+        self.with(|s, now| s.breaker.gate(now) == Gate::Gone)
+    }
+
+    /// Waits for leave, for an open breaker too if `patient`.
+    async fn enter(
+        self: &Arc<Self>,
+        demand: Demand,
+        first: bool,
+        patient: bool,
+    ) -> Result<Option<(Ticket, Duration)>, String> {
         let began = Instant::now();
         let mut changes = self.shared.changes.subscribe();
         let (turn, mut waited) = match self.turn.try_lock() {
@@ -312,15 +338,19 @@ impl Deployment {
                 return Err(why);
             }
             changes.mark_unchanged();
-            let wait = match self.with(|s, now| s.step(now, demand, &self.shared))? {
+            let step = self.with(|s, now| match s.breaker.gate(now) {
+                Gate::Open(_) | Gate::Probing | Gate::Gone if !patient => None,
+                _ => Some(s.step(now, demand, &self.shared)),
+            });
+            let Some(step) = step else { return Ok(None) };
+            let wait = match step? {
                 Ok((id, probe)) => {
                     drop(turn);
                     self.with(|s, _| if first { s.firsts += 1 } else { s.retries += 1 });
                     let waited = if waited { began.elapsed() } else { Duration::ZERO };
-                    return Ok((
-                        Ticket { deployment: Arc::clone(self), id, probe, demand, sent: Instant::now(), ended: false },
-                        waited,
-                    ));
+                    let sent = Instant::now();
+                    let ticket = Ticket { deployment: Arc::clone(self), id, probe, demand, sent, ended: false };
+                    return Ok(Some((ticket, waited)));
                 }
                 Err(wait) => wait,
             };
