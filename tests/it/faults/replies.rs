@@ -16,7 +16,9 @@ const ODD: &str = "lazy 3";
 
 fn json_reply(body: impl Into<Vec<u8>>) -> Reply {
     let body = body.into();
-    let headers = vec![("content-type", "application/json".to_owned()), ("content-length", body.len().to_string())];
+    let length = ("content-length", body.len().to_string());
+    // The script's end is the connection's, and nobody must try to use it again.
+    let headers = vec![("content-type", "application/json".to_owned()), length, ("connection", "close".to_owned())];
     Reply::Acts(vec![Act::Head(200, headers), Act::Send(body)])
 }
 
