@@ -62,6 +62,15 @@ fn run(p: &Project, more: &[&str]) -> Outcome {
     run_with(p, more, &[])
 }
 
+/// Sixteen questions at once: behind a probe, which then is the only one to meet what is wrong, and without one.
+const SIXTEEN: [&[&str]; 2] = [&["-j", "16"], &["-j", "16", "--no-probe"]];
+
+/// Asserts that a server that turns everybody away was asked, and no more than twice.
+fn assert_shown_twice_at_most(mock: &Mock) {
+    let asked = mock.asked().len() + mock.probes().len();
+    assert!((1..=2).contains(&asked), "{asked} requests");
+}
+
 /// Runs the suite into `r` with more variables. Whatever came of it, the key shows nowhere, nor in the reports of what there is.
 fn run_with(p: &Project, more: &[&str], variables: &[(&str, &str)]) -> Outcome {
     let variables = [&[("MOCK_KEY", KEY), ("RUST_LOG", "trace"), ("RUST_BACKTRACE", "full")], variables].concat();

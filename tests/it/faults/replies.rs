@@ -1,6 +1,6 @@
 //! Replies that are broken, are no answers, are too long, or say no: C13 to C19, C27, C28.
 
-use super::{half, project, run, stream_head};
+use super::{SIXTEEN, assert_shown_twice_at_most, half, project, run, stream_head};
 use crate::limits::{assert_all_answered, cases, records, served};
 use crate::mock::{Act, Mock, Reply, answer, chunked, frames, status};
 use crate::project::{Outcome, assert_hidden_everywhere};
@@ -136,13 +136,14 @@ fn c16_letters_that_are_cut_in_two_are_joined_and_bytes_that_are_no_text_are_nev
 #[test]
 fn c17_a_web_page_in_place_of_an_answer_is_quoted_and_ends_the_run() {
     let page = format!("<html>\u{1b}[2J\u{1b}]0;owned\u{7}<title>Sign in</title>{}", "long ".repeat(1000));
-    for kind in ["text/html", "text/html; charset=utf-8", "application/xhtml+xml"] {
+    let kinds = ["text/html", "text/html; charset=utf-8", "application/xhtml+xml"];
+    for (kind, how) in kinds.iter().flat_map(|kind| SIXTEEN.map(|how| (*kind, how))) {
         let page = page.clone();
-        let mock = Mock::start(move |_| Reply::Status(200, vec![("content-type", kind.into())], page.clone()));
+        let mock = Mock::start_probed(move |_| Reply::Status(200, vec![("content-type", kind.into())], page.clone()));
         let p = project(&mock.url(), "");
-        let out = run(&p, &["-j", "16"]);
+        let out = run(&p, how);
         assert_eq!(out.code, 4, "{out:?}");
-        assert!(mock.asked().len() <= 2, "{}", mock.asked().len());
+        assert_shown_twice_at_most(&mock);
         let said = out.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(said.contains(&format!("expected JSON, got {kind}, which begins: <html>")), "{}", out.stderr);
         assert!(said.contains("<title>Sign in</title>long"), "{}", out.stderr);
@@ -263,16 +264,18 @@ fn c19_a_reply_without_end_is_cut_a_packed_one_refused_and_neither_fills_the_mem
 #[test]
 fn c27_a_deployment_that_is_gone_ends_the_run_at_once_with_the_likely_cause() {
     let gone = include_str!("../../fixtures/azure/err_404_deployment.json");
-    let mock = Mock::start(move |_| status(404, gone));
-    let p = project(&mock.url(), "");
-    let out = run(&p, &["-j", "16"]);
-    assert_eq!(out.code, 4, "{out:?}");
-    let said = out.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
-    for want in ["HTTP 404 DeploymentNotFound", "deployment not found: inactive for more than 15 days?"] {
-        assert!(said.contains(want), "{}", out.stderr);
+    for how in SIXTEEN {
+        let mock = Mock::start_probed(move |_| status(404, gone));
+        let p = project(&mock.url(), "");
+        let out = run(&p, how);
+        assert_eq!(out.code, 4, "{out:?}");
+        let said = out.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+        for want in ["HTTP 404 DeploymentNotFound", "deployment not found: inactive for more than 15 days?"] {
+            assert!(said.contains(want), "{}", out.stderr);
+        }
+        assert_shown_twice_at_most(&mock);
+        assert!(records(&p).is_empty(), "the next sitting asks everything");
     }
-    assert!(mock.asked().len() <= 2, "{} requests, of sixteen questions at once", mock.asked().len());
-    assert!(records(&p).is_empty(), "the next sitting asks everything");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Whom a key is shown to, and what a refused one leads to: C21, C22, C25.
 
-use super::{KEY, assert_unseen, project, run, run_with};
+use super::{KEY, SIXTEEN, assert_shown_twice_at_most, assert_unseen, project, run, run_with};
 use crate::identity::{self as id, APPLICATION, SECOND, SECRET, TOKEN};
 use crate::mock::{Asked, Mock, Reply, answer, read, status};
 use crate::project::{CASES, Project};
@@ -15,9 +15,9 @@ use std::sync::{Arc, Barrier, Mutex};
 #[test]
 fn c21_no_redirect_is_followed_and_no_key_gets_to_another_host() {
     let other = Mock::start(|_| answer("x"));
-    for code in [301, 302, 303, 307, 308] {
+    for (code, how) in [301, 302, 303, 307, 308].into_iter().flat_map(|code| SIXTEEN.map(|how| (code, how))) {
         let place = format!("{}/v1/chat/completions", other.url());
-        let mock = Mock::start(move |_| Reply::Status(code, vec![("location", place.clone())], String::new()));
+        let mock = Mock::start_probed(move |_| Reply::Status(code, vec![("location", place.clone())], String::new()));
         let azure = Project::new();
         let target = |name: &str, prompt: &str| {
             format!(
@@ -28,13 +28,15 @@ fn c21_no_redirect_is_followed_and_no_key_gets_to_another_host() {
         };
         azure.write("goldgate.toml", target("base", "long") + &target("cand", "short"));
         for (p, header) in [(project(&mock.url(), ""), "authorization"), (azure, "api-key")] {
-            let before = mock.asked().len();
-            let out = run(&p, &["-j", "16"]);
+            let all = || [mock.asked(), mock.probes()].concat();
+            let before = all().len();
+            let out = run(&p, how);
             assert_eq!(out.code, 4, "{out:?}");
             assert!(out.stderr.contains(&format!("HTTP {code}")), "{}", out.stderr);
-            let asked = &mock.asked()[before..];
-            assert!((1..=2).contains(&asked.len()), "{}", asked.len());
-            assert!(asked.iter().all(|a| a.headers[header].ends_with(KEY)), "the key goes where it belongs");
+            let asked = all();
+            assert!((1..=2).contains(&(asked.len() - before)), "{}", asked.len());
+            let mut keys = asked.iter().filter_map(|a| a.headers.get(header)).peekable();
+            assert!(keys.peek().is_some() && keys.all(|key| key.ends_with(KEY)), "the key goes where it belongs");
         }
     }
     assert_unseen(&other);
@@ -125,7 +127,8 @@ fn c22_a_server_that_cannot_show_who_it_is_is_refused_with_the_reason_and_nothin
     };
     let (out, _) = run_at(&of(&["127.0.0.1"], false, true));
     assert_eq!(out.code, 0, "the certificate is in order: {out:?}");
-    assert_eq!(std::mem::take(&mut *asked.lock().unwrap()).len(), 2 * CASES);
+    let probes = 4; // of two targets, before and after
+    assert_eq!(std::mem::take(&mut *asked.lock().unwrap()).len(), probes + 2 * CASES);
 
     for (place, want) in [
         (of(&["127.0.0.1"], true, true), "certificate expired"),
@@ -188,13 +191,14 @@ fn c25_a_token_that_ends_is_replaced_once_for_all_and_a_wrong_key_is_shown_twice
 
     // A key that nobody knows, however the service says so.
     let echo = format!("{{\"error\":{{\"code\":\"401\",\"message\":\"Incorrect API key provided: {KEY}.\"}}}}");
-    for body in [refused.to_owned(), echo, String::new()] {
-        let mock = Mock::start(move |_| status(401, &body));
+    let bodies = [refused.to_owned(), echo, String::new()];
+    for (body, how) in bodies.into_iter().flat_map(|body| SIXTEEN.map(|how| (body.clone(), how))) {
+        let mock = Mock::start_probed(move |_| status(401, &body));
         let p = project(&mock.url(), "");
-        let out = run(&p, &["-j", "16"]);
+        let out = run(&p, how);
         assert_eq!(out.code, 4, "{out:?}");
         assert!(out.stderr.contains("HTTP 401"), "{}", out.stderr);
-        assert!(mock.asked().len() <= 2, "{} questions showed the wrong key", mock.asked().len());
+        assert_shown_twice_at_most(&mock);
         assert!(p.read("r/journal.jsonl").is_empty(), "nothing is recorded for what nobody answered");
     }
 }
