@@ -47,7 +47,9 @@ impl Gate {
             (loaded.suite, loaded.policy, run)
         };
         let verdicts = judge_and_report(&suite, &policy, &run, terminal)?;
-        Ok(code_of(&verdicts))
+        let code = code_of(&verdicts);
+        // What was true of the recorded run is no evidence of what answers today.
+        Ok(if run.manifest.replay.is_some() && code == ExitCode::Promote { ExitCode::Undecided } else { code })
     }
 }
 
@@ -92,7 +94,7 @@ impl RunArgs {
             return Ok(());
         }
         Err(CliError::Usage(
-            "a complete run is only judged: `--candidate`, `--run-dir`, `--seed`, `--concurrency` and `--max-cost` belong to a suite"
+            "a complete run is only judged: `--candidate`, `--run-dir`, `--seed`, `--concurrency`, `--record`, `--replay` and `--max-cost` belong to a suite"
                 .to_owned(),
         ))
     }
@@ -105,6 +107,7 @@ impl RunArgs {
             seed: self.seed.unwrap_or(super::run::DEFAULT_SEED),
             concurrency: self.concurrency.unwrap_or(super::run::DEFAULT_CONCURRENCY),
             max_cost: self.max_cost,
+            tape: &self.tape,
         }
     }
 }

@@ -18,6 +18,7 @@ mod report;
 mod run;
 mod scores;
 mod spend;
+mod tape;
 mod validate;
 mod view;
 

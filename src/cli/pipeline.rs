@@ -5,6 +5,7 @@ use super::config::Config;
 use super::progress::Progress;
 use super::provider::Provider;
 use super::spend;
+use super::tape::{TapeArgs, Taping};
 use crate::gate::{self, Asked, Changed, Policy, Verdict};
 use crate::run::{self, Arm, Plan};
 use crate::score::{self, Sample};
@@ -56,6 +57,8 @@ pub struct RunOptions<'a> {
     pub concurrency: usize,
     /// The most that the run may cost over all its sittings, US dollars.
     pub max_cost: Option<f64>,
+    /// Whether its exchanges are recorded, or answered from a recording.
+    pub tape: &'a TapeArgs,
 }
 
 /// Asks whatever is not recorded yet and seals the run.
@@ -83,14 +86,19 @@ pub fn ask_roles(
     config: &Config,
     roles: &[(TargetName, TargetName)],
     purpose: Purpose,
-    options: RunOptions<'_>,
+    mut options: RunOptions<'_>,
     progress: &mut Progress,
 ) -> Result<SealedRun, CliError> {
     for (_, target) in roles {
         check_variant(loaded, config, target)?;
     }
     let cap = spend::cap(config, roles, options.max_cost)?;
-    let targets = load_targets(config, roles, options.seed, cap.clone(), progress)?;
+    let mut taping = Taping::open(options.tape, config, roles)?;
+    if let Some(recorded) = taping.recorded() {
+        // Of the recorded run: how many questions were in flight decides whether its times prove anything.
+        (options.seed, options.concurrency) = (recorded.seed, recorded.concurrency);
+    }
+    let targets = load_targets(config, roles, options.seed, cap.clone(), &mut taping, progress)?;
     let mut arms = Vec::new();
     let mut refs = Vec::new();
     for ((name, target), asked) in roles.iter().zip(&targets) {
@@ -99,8 +107,8 @@ pub fn ask_roles(
         let (kind, model, adapter, endpoint) = match &c.provider {
             Provider::Local { model, adapter } => ("local", model.clone(), adapter.clone(), None),
             Provider::Remote(remote) => {
-                let spec = remote.spec()?;
-                (spec.kind(), spec.name().to_owned(), None, spec.url().ok())
+                let spec = if taping.is_replay() { remote.recorded_spec() } else { remote.spec()? };
+                (spec.kind(), spec.name().to_owned(), None, taping.address(name).or_else(|| spec.url().ok()))
             }
         };
         refs.push(ArmRef {
@@ -114,23 +122,26 @@ pub fn ask_roles(
             digest: asked.digest(),
         });
     }
-    let plan = Plan::new(&loaded.suite, arms, options.seed);
-    let manifest = manifest(loaded, refs, purpose, &options, plan.trials.len());
+    let mut plan = Plan::new(&loaded.suite, arms, options.seed);
+    let manifest = taping.sign(manifest(loaded, refs, purpose, &options, plan.trials.len()));
     let dir = RunDir::new(options.run_dir.unwrap_or_else(|| default_dir(&manifest)));
     let mut open = dir.open(manifest)?;
     if let Some(cap) = &cap {
         cap.add(spend::spent(loaded, config, roles, &plan, &open.recorded)?);
     }
+    taping.begin(&open, options.seed, options.concurrency)?;
     // Said before the first question, so that whoever interrupts the run knows where it lies.
     progress.note(&format!("recording in {}", dir.path().display()));
+    taping.say(progress);
+    let in_flight = taping.line_up(&loaded.suite, &mut plan).unwrap_or(options.concurrency);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|e| CliError::Usage(format!("cannot start the scheduler: {e}")))?;
-    let asked =
-        runtime.block_on(run::execute(&loaded.suite, &plan, &targets, &mut open, options.concurrency, |event| {
-            progress.observe(event)
-        }))?;
+    let asked = runtime.block_on(run::execute(&loaded.suite, &plan, &targets, &mut open, in_flight, |event| {
+        progress.observe(event)
+    }))?;
+    taping.end(&loaded.suite, &plan, progress)?;
     open.seal(asked)?;
     Ok(dir.open_sealed()?)
 }
@@ -185,19 +196,20 @@ fn load_targets(
     roles: &[(TargetName, TargetName)],
     seed: u64,
     cap: Option<Arc<Spend>>,
+    taping: &mut Taping,
     progress: &Progress,
 ) -> Result<Vec<Arc<dyn Target>>, CliError> {
     let (mut local, mut remote, mut is_local) = (Vec::new(), Vec::new(), Vec::new());
-    for (_, target) in roles {
+    for (name, target) in roles {
         let c = config.target(target)?;
         is_local.push(matches!(c.provider, Provider::Local { .. }));
         match &c.provider {
             Provider::Local { model, adapter } => local.push(local_spec(config, model, adapter.as_deref())),
             Provider::Remote(r) => {
-                let mut spec = r.spec()?;
+                let mut spec = if taping.is_replay() { r.recorded_spec() } else { r.spec()? };
                 spec.allowance.limits = spend::limits(c.limits);
                 spec.allowance.price = c.price.map(spend::price);
-                remote.push(spec);
+                remote.push((spec, taping.tape(name)));
             }
         }
     }
@@ -237,6 +249,8 @@ fn manifest(loaded: &Loaded, arms: Vec<ArmRef>, purpose: Purpose, options: &RunO
         concurrency: options.concurrency,
         arms,
         trials,
+        recording: None,
+        replay: None,
     }
 }
 
@@ -261,6 +275,20 @@ pub fn refuse_calibration(run: &SealedRun) -> Result<(), CliError> {
     Err(CliError::Usage(format!(
         "`{}` holds a calibration: one target asked several times, which promotes nobody; see its noise.json, and ask candidates with \
          `goldgate gate SUITE`",
+        run.dir.path().display()
+    )))
+}
+
+/// Refuses a replay where what answered must have been asked.
+///
+/// # Errors
+/// When a recording answered in the run.
+pub fn refuse_replay(run: &SealedRun) -> Result<(), CliError> {
+    if run.manifest.replay.is_none() {
+        return Ok(());
+    }
+    Err(CliError::Usage(format!(
+        "`{}` is a replay: nobody was asked in it; take the run that was recorded",
         run.dir.path().display()
     )))
 }

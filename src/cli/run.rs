@@ -5,6 +5,7 @@ use super::config::Config;
 use super::output::Terminal;
 use super::pipeline::{self, Loaded};
 use super::progress::Progress;
+use super::tape::TapeArgs;
 use crate::types::{ExitCode, TargetName};
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -36,14 +37,16 @@ pub struct RunArgs {
     #[arg(long, value_name = "DIR")]
     pub run_dir: Option<PathBuf>,
     /// The seed of the questions' order [default: 1]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", conflicts_with = "replay")]
     pub seed: Option<u64>,
     /// Questions in flight at once; above 1 a run is faster and its times prove nothing [default: 1]
-    #[arg(short = 'j', long, value_name = "N", value_parser = in_flight)]
+    #[arg(short = 'j', long, value_name = "N", value_parser = in_flight, conflicts_with = "replay")]
     pub concurrency: Option<usize>,
     /// Stop before the run's remote targets could cost more than this, US dollars; each needs a `price`
-    #[arg(long, value_name = "USD", value_parser = dollars)]
+    #[arg(long, value_name = "USD", value_parser = dollars, conflicts_with = "replay")]
     pub max_cost: Option<f64>,
+    #[command(flatten)]
+    pub tape: TapeArgs,
 }
 
 pub(super) fn target_name(text: &str) -> Result<TargetName, String> {
@@ -72,6 +75,7 @@ impl RunArgs {
             && self.seed.is_none()
             && self.concurrency.is_none()
             && self.max_cost.is_none()
+            && self.tape.is_default()
     }
 }
 

@@ -68,7 +68,7 @@ pub fn spent(
         };
         let case = &loaded.suite.cases()[trial.case];
         let turns = loaded.suite.prompt(&c.prompt, case).map_err(|d| CliError::Usage(d.to_string()))?;
-        let worst = price.worst(&Question { turns, max_new_tokens: loaded.suite.max_new_tokens() });
+        let worst = price.worst(&Question { turns, max_new_tokens: loaded.suite.max_new_tokens(), trial: None });
         // An answer costs its tokens; attempts before it, and those of a failure, what they may have cost.
         spent += usage.map_or(0.0, |usage| usage.map_or(worst, |u| price.of(u)));
         spent += worst * f64::from(served.as_ref().map_or(0, |s| s.uncounted));

@@ -4,7 +4,7 @@ use super::events::Event;
 use super::plan::{Plan, Trial};
 use crate::store::{OpenRun, Record, StoreError, TrialResult};
 use crate::suite::Suite;
-use crate::target::{Question, Target};
+use crate::target::{Question, Target, TrialRef};
 use crate::types::{Failure, FailureKind, Response, TargetName};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -57,7 +57,9 @@ pub async fn execute(
             let case = &suite.cases()[trial.case];
             let turns =
                 suite.prompt(&plan.arms[trial.arm].prompt, case).map_err(|d| RunError::Prompt(d.to_string()))?;
-            let answer = targets[trial.arm].ask(Question { turns, max_new_tokens: suite.max_new_tokens() });
+            let asks = TrialRef { case: case.id.clone(), repeat: trial.repeat };
+            let question = Question { turns, max_new_tokens: suite.max_new_tokens(), trial: Some(asks) };
+            let answer = targets[trial.arm].ask(question);
             let trial = trial.clone();
             in_flight.spawn(async move { (trial, answer.await) });
         }

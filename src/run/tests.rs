@@ -198,6 +198,8 @@ fn open(folder: &Path, suite: &Suite, plan: &Plan) -> OpenRun {
         concurrency: 1,
         arms: Vec::new(),
         trials: plan.trials.len(),
+        recording: None,
+        replay: None,
     };
     RunDir::new(folder).open(manifest).unwrap()
 }

@@ -173,6 +173,8 @@ impl RunDir {
             ("seal.json", "journal.jsonl")
         } else if !there("seal.json") && there("verdict.json") {
             ("verdict.json", "seal.json")
+        } else if !there("seal.json") && there("recomputed.json") {
+            ("recomputed.json", "seal.json")
         } else {
             return Ok(());
         };
@@ -234,6 +236,14 @@ impl RunDir {
 }
 
 impl OpenRun {
+    /// Digest of the run's `run.json`, which never changes.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn digest(&self) -> Result<Digest, StoreError> {
+        self.dir.digest_of("run.json")
+    }
+
     /// Seals the run if every planned trial is recorded; a run that was sealed before stays as it is.
     ///
     /// # Errors

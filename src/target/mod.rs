@@ -9,11 +9,12 @@ mod tests;
 pub use http::{LimitField, Mapping, Protocol, Sampling};
 pub use local::{LocalError, LocalModels, LocalSpec};
 pub use remote::{
-    Allowance, AzureApi, Examined, Found, IdentityKind, IdentitySpec, PassedOver, Patience, RateLimits, RemoteError,
-    RemoteModel, RemoteModels, RemoteSpec, Signature, Spend, TokenFacts, TokenPrice,
+    Allowance, AzureApi, CassetteError, Examined, Found, IdentityKind, IdentitySpec, PassedOver, Patience, Player,
+    RateLimits, Recorder, Recording, RemoteError, RemoteModel, RemoteModels, RemoteSpec, Replay, Signature, Spend,
+    Tape, TapedRun, TokenFacts, TokenPrice,
 };
 
-use crate::types::{Digest, Failure, Response, Turn};
+use crate::types::{CaseId, Digest, Failure, Response, Turn};
 use std::future::Future;
 use std::pin::Pin;
 
@@ -24,6 +25,17 @@ pub struct Question {
     pub turns: Vec<Turn>,
     /// The longest answer, tokens.
     pub max_new_tokens: u32,
+    /// The trial that asks, by which a recording knows its exchanges; `None` for what belongs to no run.
+    pub trial: Option<TrialRef>,
+}
+
+/// A trial of one target.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TrialRef {
+    /// The case.
+    pub case: CaseId,
+    /// Which repeat of it, from 0.
+    pub repeat: u32,
 }
 
 /// What comes back, in time.

@@ -4,6 +4,7 @@
 mod architecture;
 mod calibrate;
 mod calibrate_simulate;
+mod cassettes;
 mod documents;
 mod fit;
 mod flow;

@@ -50,6 +50,8 @@ pub enum Reply {
     WithHeader(&'static str, &'static str),
     /// Half an answer, and the connection's end.
     Cut,
+    /// Half an answer whose chunks break off.
+    Torn,
     /// Nothing, until the client goes.
     Hang,
 }
@@ -132,6 +134,11 @@ fn serve(stream: TcpStream, script: &Script, asked: &Mutex<Vec<Asked>>) -> std::
                     None,
                 )?;
                 out.write_all(half[..3].concat().as_bytes())?;
+                return Ok(());
+            }
+            Reply::Torn => {
+                streaming(&mut out, &[])?;
+                out.write_all(b"40\r\ndata: {\"choices\": [")?;
                 return Ok(());
             }
             Reply::Status(code, headers, body) => {

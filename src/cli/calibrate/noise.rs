@@ -6,6 +6,7 @@ use crate::cli::output::Terminal;
 use crate::cli::pipeline::{self, Loaded, RunOptions};
 use crate::cli::progress::Progress;
 use crate::cli::run::{DEFAULT_CONCURRENCY, in_flight, target_name};
+use crate::cli::tape::TapeArgs;
 use crate::gate::{self, Noise, Repeated};
 use crate::report;
 use crate::store::{GoldenAnswer, Purpose, SealedRun};
@@ -37,8 +38,10 @@ pub(super) struct NoiseArgs {
     #[arg(long, value_name = "DIR", conflicts_with = "simulate")]
     run_dir: Option<PathBuf>,
     /// Questions in flight at once; above 1 a run is faster and its times prove nothing
-    #[arg(short = 'j', long, value_name = "N", default_value_t = DEFAULT_CONCURRENCY, value_parser = in_flight, conflicts_with = "simulate")]
+    #[arg(short = 'j', long, value_name = "N", default_value_t = DEFAULT_CONCURRENCY, value_parser = in_flight, conflicts_with_all = ["simulate", "replay"])]
     concurrency: usize,
+    #[command(flatten)]
+    pub(super) tape: TapeArgs,
 }
 
 fn repeats(text: &str) -> Result<usize, String> {
@@ -86,6 +89,7 @@ impl NoiseArgs {
             seed,
             concurrency: self.concurrency,
             max_cost: None,
+            tape: &self.tape,
         };
         let mut progress = Progress::new(terminal.quiet);
         let run = pipeline::ask_roles(&loaded, &config, &roles, Purpose::Calibration, options, &mut progress)?;

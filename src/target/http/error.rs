@@ -38,6 +38,8 @@ pub(in crate::target) enum Class {
     Unreadable,
     /// Another deployment answered.
     Elsewhere,
+    /// A recording answers in the server's place, and this is not in it.
+    Unrecorded,
 }
 
 impl Class {
@@ -59,6 +61,7 @@ impl Class {
             Self::LimitName | Self::Temperature | Self::Unreachable | Self::Auth | Self::Missing | Self::Rejected => {
                 FailureKind::Unavailable
             }
+            Self::Unrecorded => FailureKind::Unavailable,
         }
     }
 

@@ -5,11 +5,12 @@ use super::super::http::{
     Ask, Class, LimitField, MAX_REPLY, Problem, Protocol, Said, Stream, back_off, of_reply, responses_body, whole,
 };
 use super::access::Grant;
+use super::call::Call;
 use super::limit::{Demand, Ending, Ticket};
 use super::{DEPLOYMENT, RemoteInner, RemoteModel};
 use crate::types::{DigestBuilder, Failure, FailureKind, Response, Served, SplitMix64, Timing, Untrusted};
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long the connection may take to end after the answer has: a connection that was read to its end is used again.
 const GOODBYE: Duration = Duration::from_millis(50);
@@ -30,6 +31,8 @@ impl RemoteInner {
         let mut served = Served::default();
         let demand = Demand::new(question, self.spec.allowance.price);
         let mut renewed = false;
+        // Times that the question has travelled, and how long it was kept back before the last of them.
+        let (mut calls, mut known_us) = (0, 0);
         loop {
             let admitted = self.deployment.admit(demand, served.attempts == 0).await;
             let (ticket, queued) = admitted.map_err(|why| self.stop(why))?;
@@ -42,26 +45,33 @@ impl RemoteInner {
                     return Err(self.give_up(problem, &HeaderMap::new(), served));
                 }
             };
-            let field = self.limit_field();
-            let attempt = self.exchange(question, field, &ticket, &grant);
+            calls += 1;
+            let mut call = Call::new(&self.tape, question.trial.as_ref(), calls, served.waited_us - known_us);
+            known_us += call.waited_us();
+            served.waited_us = known_us;
+            let field = call.limit_field().unwrap_or_else(|| self.limit_field());
+            let attempt = self.exchange(question, field, &ticket, &grant, &mut call);
             let outcome = match tokio::time::timeout(self.spec.patience.timeout, attempt).await {
                 Ok(outcome) => outcome,
                 Err(_) => {
-                    let limit = self.spec.patience.timeout.as_secs_f64();
-                    Err((HeaderMap::new(), Problem::new(Class::Late, format!("no whole answer within {limit} s"))))
+                    let late = format!("no whole answer within {} s", self.spec.patience.timeout.as_secs_f64());
+                    call.time_up(&late);
+                    Err((HeaderMap::new(), Problem::new(Class::Late, late)))
                 }
             };
+            call.keep(&self.access).map_err(|why| self.stop(why))?;
             let (head, mut problem) = match outcome {
                 Ok(reply) => {
                     ticket.end(Ending::Answered(reply.said.usage));
                     served.attempts += 1;
+                    self.tape.ended(question, calls).map_err(|why| self.stop(why))?;
                     return Ok(self.response(reply, served));
                 }
                 Err(problem) => problem,
             };
             let told = problem.wait.unwrap_or_default();
             let patience = self.spec.patience;
-            if !told.is_zero() {
+            if !told.is_zero() && !self.tape.is_replay() {
                 // Before the ticket's end, which lets the next one look whether it may be sent.
                 self.deployment.pause(told.min(patience.longest_wait));
             }
@@ -72,7 +82,8 @@ impl RemoteInner {
                 self.rename_limit(field);
                 continue;
             }
-            if problem.unknown_credential && !renewed && self.access.refused(&grant).await {
+            let another = || async { self.access.refused(&grant).await || self.tape.goes_on(question, calls) };
+            if problem.unknown_credential && !renewed && another().await {
                 // No model saw the question: a token may end, or be taken back, before its time.
                 renewed = true;
                 continue;
@@ -89,12 +100,17 @@ impl RemoteInner {
             let give_up =
                 !problem.class.is_transient() || served.attempts >= patience.attempts || told > patience.longest_wait;
             if give_up {
+                if problem.class != Class::Unrecorded {
+                    self.tape.ended(question, calls).map_err(|why| self.stop(why))?;
+                }
                 return Err(self.give_up(problem, &head, served));
             }
             self.deployment
                 .allow_retry(problem.class)
                 .map_err(|why| self.stop(format!("{why}; the last trouble was: {}", problem.message)))?;
-            self.deployment.shared().sleep(wait).await.map_err(|why| self.stop(why))?;
+            if !self.tape.is_replay() {
+                self.deployment.shared().sleep(wait).await.map_err(|why| self.stop(why))?;
+            }
             served.waited_us += micros(wait);
         }
     }
@@ -132,6 +148,7 @@ impl RemoteInner {
         limit_field: LimitField,
         ticket: &Ticket,
         grant: &Grant,
+        call: &mut Call<'_>,
     ) -> Result<Reply, (HeaderMap, Problem)> {
         let ask = Ask {
             model: self.spec.body_model(),
@@ -149,17 +166,15 @@ impl RemoteInner {
                 mapping.body(&ask).map_err(|e| (HeaderMap::new(), Problem::new(Class::Rejected, e)))?
             }
         };
-        let request =
-            self.client.post(self.url.clone()).headers(self.headers.clone()).headers(grant.headers()).body(body);
-        let sent = Instant::now();
-        let mut reply = request.send().await.map_err(|e| (HeaderMap::new(), trouble(e)))?;
+        let sent = call.send(&self.client, &self.url, &self.headers, grant.headers(), body).await;
+        sent.map_err(|problem| (HeaderMap::new(), problem))?;
         ticket.head();
-        let (status, head) = (reply.status().as_u16(), reply.headers().clone());
+        let (status, head) = (call.status(), call.head().clone());
         let read = async {
-            if !reply.status().is_success() {
+            if !(200..300).contains(&status) {
                 // What cannot be read of an error's body does not change what the status says.
-                let body = read_whole(&mut reply).await.unwrap_or_default();
-                return Err(of_reply(status, &head, &body, jiff::Timestamp::now()));
+                let body = read_whole(call).await.unwrap_or_default();
+                return Err(of_reply(status, &head, &body, call.received()));
             }
             if let Some(from) = head.get("x-ms-spillover-from-deployment") {
                 let from = String::from_utf8_lossy(from.as_bytes()).into_owned();
@@ -176,21 +191,21 @@ impl RemoteInner {
             }
             let kind = head.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default().to_ascii_lowercase();
             if kind.starts_with("text/html") {
-                let body = read_whole(&mut reply).await?;
+                let body = read_whole(call).await?;
                 let start = String::from_utf8_lossy(&body[..body.len().min(120)]).into_owned();
                 return Err(Problem::new(Class::Rejected, format!("a web page in place of an answer: {start}")));
             }
             if let Protocol::Score(mapping) = &self.spec.protocol {
-                let said = mapping.read(&read_whole(&mut reply).await?, question.max_new_tokens)?;
-                let total = sent.elapsed();
+                let said = mapping.read(&read_whole(call).await?, question.max_new_tokens)?;
+                let total = call.at();
                 return Ok((said, false, total, total));
             }
             if kind.starts_with("application/json") {
-                let said = whole(&self.spec.protocol, &read_whole(&mut reply).await?)?;
-                let total = sent.elapsed();
+                let said = whole(&self.spec.protocol, &read_whole(call).await?)?;
+                let total = call.at();
                 return Ok((said, false, total, total));
             }
-            let (said, first, total) = read_stream(&self.spec.protocol, &mut reply, sent).await?;
+            let (said, first, total) = read_stream(&self.spec.protocol, call).await?;
             Ok((said, true, first, total))
         };
         match read.await {
@@ -249,29 +264,25 @@ impl RemoteInner {
 }
 
 /// Reads a streamed answer; the times are those of its first and its last piece.
-async fn read_stream(
-    protocol: &Protocol,
-    reply: &mut reqwest::Response,
-    sent: Instant,
-) -> Result<(Said, Duration, Duration), Problem> {
+async fn read_stream(protocol: &Protocol, call: &mut Call<'_>) -> Result<(Said, Duration, Duration), Problem> {
     let (mut stream, mut read) = (Stream::new(protocol), 0);
     let (mut first, mut last) = (None, None);
     loop {
         let chunk = if stream.is_done() {
-            match tokio::time::timeout(GOODBYE, reply.chunk()).await {
+            match tokio::time::timeout(GOODBYE, call.chunk()).await {
                 Ok(Ok(Some(chunk))) => Some(chunk),
                 _ => None,
             }
         } else {
-            match reply.chunk().await {
+            match call.chunk().await {
                 Ok(chunk) => chunk,
                 // What broke off is judged by what had come.
-                Err(e) if e.is_body() || e.is_decode() => None,
-                Err(e) => return Err(trouble(e)),
+                Err(broken) if broken.in_body => None,
+                Err(broken) => return Err(broken.problem),
             }
         };
         let Some(chunk) = chunk else { break };
-        let now = sent.elapsed();
+        let now = call.at();
         read += chunk.len();
         if read > MAX_REPLY {
             return Err(too_long());
@@ -285,13 +296,13 @@ async fn read_stream(
         }
     }
     let said = stream.end()?;
-    let total = last.unwrap_or_else(|| sent.elapsed());
+    let total = last.unwrap_or_else(|| call.at());
     Ok((said, first.unwrap_or(total), total))
 }
 
-async fn read_whole(reply: &mut reqwest::Response) -> Result<Vec<u8>, Problem> {
+async fn read_whole(call: &mut Call<'_>) -> Result<Vec<u8>, Problem> {
     let mut body = Vec::new();
-    while let Some(chunk) = reply.chunk().await.map_err(trouble)? {
+    while let Some(chunk) = call.chunk().await.map_err(|broken| broken.problem)? {
         body.extend_from_slice(&chunk);
         if body.len() > MAX_REPLY {
             return Err(too_long());
@@ -305,7 +316,7 @@ fn too_long() -> Problem {
 }
 
 /// What went wrong below HTTP.
-fn trouble(e: reqwest::Error) -> Problem {
+pub(super) fn trouble(e: reqwest::Error) -> Problem {
     let class = match () {
         () if e.is_connect() => Class::Unreachable,
         () if e.is_timeout() => Class::Late,

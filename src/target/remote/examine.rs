@@ -2,7 +2,7 @@
 
 use super::access::Access;
 use super::identity::Found;
-use super::{Clients, RemoteModels, RemoteSpec};
+use super::{Clients, RemoteModels, RemoteSpec, Tape};
 use crate::target::Question;
 use crate::types::{Failure, Response, Role, Turn};
 use std::collections::HashMap;
@@ -53,10 +53,11 @@ impl RemoteModels {
         let identity = found(&access);
         let mut answer = None;
         if probe {
-            let targets = Self::load_over(std::slice::from_ref(spec), 0, None, &clients, identities);
+            let live = [(spec.clone(), Tape::Live)];
+            let targets = Self::load_over(&live, 0, None, &clients, identities);
             let targets = targets.map_err(|e| (identity.clone(), e.to_string()))?;
             let turns = vec![Turn { role: Role::User, text: "Say yes.".to_owned() }];
-            let question = Question { turns, max_new_tokens: 1 };
+            let question = Question { turns, max_new_tokens: 1, trial: None };
             answer = match targets.first() {
                 Some(target) => Some(target.ask(question).await),
                 None => None,

@@ -115,6 +115,15 @@ impl RemoteSpec {
         }
     }
 
+    /// Whether the address is known, and not left to the environment.
+    pub(super) fn has_address(&self) -> bool {
+        match &self.model {
+            RemoteModel::OpenAi { base_url: base, .. }
+            | RemoteModel::AzureOpenAi { endpoint: base, .. }
+            | RemoteModel::AzureMl { endpoint: base, .. } => !base.is_empty(),
+        }
+    }
+
     /// The address that is posted to. It holds no secret.
     ///
     /// # Errors

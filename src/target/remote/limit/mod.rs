@@ -57,6 +57,13 @@ impl Default for Allowance {
     }
 }
 
+impl Allowance {
+    /// Neither limits nor an end of patience: for a recording, whose server had its own.
+    pub(super) fn boundless() -> Self {
+        Self { retry_percent: u32::MAX, breaker_failures: u32::MAX, ..Self::default() }
+    }
+}
+
 /// What all deployments of a run share: the cap, and that the run has stopped.
 pub(super) struct Shared {
     spend: Option<Arc<Spend>>,
@@ -137,7 +144,13 @@ impl Class {
     pub(super) fn may_be_billed(self) -> bool {
         !matches!(
             self,
-            Self::Throttled | Self::Unreachable | Self::Auth | Self::Missing | Self::Rejected | Self::LimitName
+            Self::Throttled
+                | Self::Unreachable
+                | Self::Auth
+                | Self::Missing
+                | Self::Rejected
+                | Self::LimitName
+                | Self::Unrecorded
         )
     }
 

@@ -160,7 +160,7 @@ fn a_breaker_opens_lets_one_probe_through_and_gives_up_after_three() {
 }
 
 fn question(text: &str) -> Question {
-    Question { turns: vec![Turn { role: Role::User, text: text.to_owned() }], max_new_tokens: 10 }
+    Question { turns: vec![Turn { role: Role::User, text: text.to_owned() }], max_new_tokens: 10, trial: None }
 }
 
 #[test]
