@@ -5,7 +5,7 @@
 
 mod samples;
 
-use goldgate::compare::{Answer, Choice, Request, compare_all, no_worse, select_and_confirm};
+use goldgate::compare::{Answer, Asking, Choice, Request, compare_all, no_worse, select_and_confirm};
 use goldgate::gate::{Decision, Status};
 use goldgate::score::Sample;
 use goldgate::stats::{
@@ -264,7 +264,7 @@ fn the_best_of_ten_equals_is_not_better() {
             baseline: &target("base"),
             candidates: &names,
             seed: 1,
-            in_flight: 1,
+            asking: Asking::ALONE,
             alpha: ALPHA,
             margins: &BTreeMap::new(),
         };

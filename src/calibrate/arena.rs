@@ -1,7 +1,7 @@
 //! Samples of simulated models, built once and filled again for every replicate.
 
 use super::ALPHA;
-use crate::compare::{self, Answer, Comparison};
+use crate::compare::{self, Answer, Asking, Comparison};
 use crate::gate::{self, Asked, Policy};
 use crate::score::{Sample, Score};
 use crate::suite::diag::SourceFile;
@@ -190,7 +190,7 @@ impl Contest {
             samples: &self.arena.samples,
             pinned_policy: Some(self.policy.digest()),
             changed: &[],
-            concurrency: 1,
+            asking: Asking::ALONE,
         };
         gate::judge(&self.policy, asked, &self.baseline, &self.candidate)
     }

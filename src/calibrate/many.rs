@@ -4,7 +4,7 @@ use super::arena::{Arena, independent, metric, slice, target};
 use super::lab::Lab;
 use super::row::{Bound, Check, Figure, Naive, Row};
 use super::{ALPHA, arena::Truth};
-use crate::compare::{self, Choice, Request, compare_all, select_and_confirm};
+use crate::compare::{self, Asking, Choice, Request, compare_all, select_and_confirm};
 use crate::types::{Metric, MetricKind, SliceName, TargetName};
 use std::collections::BTreeMap;
 
@@ -49,7 +49,7 @@ impl Field {
             alpha: ALPHA,
             margins: &BTreeMap::new(),
             seed: 1,
-            in_flight: 1,
+            asking: Asking::ALONE,
         };
         let better = |p: Option<f64>| p.is_some_and(|p| p <= ALPHA);
         let chosen = select_and_confirm(request, Choice { metric: &self.metric, confirm_share: 0.5 });
@@ -137,7 +137,7 @@ impl Slices {
             alpha: ALPHA,
             margins: &BTreeMap::new(),
             seed: 1,
-            in_flight: 1,
+            asking: Asking::ALONE,
         });
         let share = |listed: &dyn Fn(&compare::Row) -> bool| {
             let found: Vec<usize> = rows.iter().enumerate().filter(|(_, r)| listed(r)).map(|(i, _)| i).collect();

@@ -2,8 +2,8 @@
 
 use super::output::{Terminal, to_stderr};
 use super::scores::{self, ScoresArg};
-use super::{CliError, listed, pipeline};
-use crate::compare::{self, Choice, ComparisonTable, Request, Scores};
+use super::{CliError, arrivals, listed, pipeline};
+use crate::compare::{self, Asking, Choice, ComparisonTable, Request, Scores};
 use crate::report;
 use crate::score::Sample;
 use crate::store::RunDir;
@@ -82,8 +82,8 @@ struct Measured {
     slices: Vec<SliceName>,
     baseline: TargetName,
     candidates: Vec<TargetName>,
-    /// Questions that were in flight at once, as far as is known.
-    in_flight: usize,
+    /// How the questions were started, as far as is known.
+    asking: Asking,
 }
 
 impl Compare {
@@ -122,7 +122,7 @@ impl Compare {
             slices: suite.slices(),
             baseline: baseline.clone(),
             candidates: self.candidates_of(&targets, baseline, &format!("`{}` has", path.display()))?,
-            in_flight: run.manifest.concurrency,
+            asking: arrivals::asking(&run),
         })
     }
 
@@ -132,7 +132,7 @@ impl Compare {
             to_stderr(&format!("note: {note}"));
         }
         let candidates = self.candidates_of(&targets, baseline, &scores::who_has(&self.scores))?;
-        Ok(Measured { samples, metrics, slices, baseline: baseline.clone(), candidates, in_flight: 1 })
+        Ok(Measured { samples, metrics, slices, baseline: baseline.clone(), candidates, asking: Asking::ALONE })
     }
 
     /// The candidates that were named, or every target but the baseline; `who_has` begins the sentence of a name that is none of them.
@@ -189,7 +189,7 @@ impl Compare {
             alpha: self.alpha,
             margins: &margins,
             seed: self.seed,
-            in_flight: measured.in_flight,
+            asking: measured.asking,
         };
         let Some(name) = &self.select else { return Ok(compare::tabulate(request)) };
         let choice = Choice { metric: metric("--select", &measured.metrics, name)?, confirm_share: self.confirm_share };

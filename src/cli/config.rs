@@ -78,12 +78,15 @@ pub(super) struct RawTarget {
     pub audience: Option<Spanned<String>>,
     pub imds: Option<Spanned<String>>,
     pub client_secret: Option<Spanned<toml::Value>>,
+    pub failover: Option<Spanned<Vec<RawFurther>>>,
     pub limit_field: Option<Spanned<String>>,
     pub seed: Option<Spanned<u64>>,
     pub protocol: Option<Spanned<String>>,
     pub sampling: Option<Spanned<String>>,
     pub reasoning_effort: Option<Spanned<String>>,
     pub timeout_seconds: Option<Spanned<u64>>,
+    pub first_byte_seconds: Option<Spanned<u64>>,
+    pub idle_seconds: Option<Spanned<u64>>,
     pub attempts: Option<Spanned<u64>>,
     pub longest_wait_seconds: Option<Spanned<u64>>,
     pub retry_percent: Option<Spanned<u64>>,
@@ -91,6 +94,14 @@ pub(super) struct RawTarget {
     pub breaker_seconds: Option<Spanned<u64>>,
     pub price: Option<RawPrice>,
     pub limits: Option<RawLimits>,
+}
+
+/// A further endpoint of a target.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct RawFurther {
+    pub address: Spanned<String>,
+    pub api_key_env: Option<Spanned<String>>,
 }
 
 /// Where the reply of an endpoint with a form of its own holds what: JSON pointers.

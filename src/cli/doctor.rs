@@ -6,11 +6,13 @@ use super::output::Terminal;
 use super::pipeline;
 use super::provider::Provider;
 use crate::report;
+use crate::run::Needs;
+use crate::suite::Suite;
 use crate::target::{Found, LocalModels, RemoteModels, RemoteSpec};
 use crate::types::{ExitCode, Response, TargetName, Untrusted};
 use clap::Args;
 use serde::Serialize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// See whether the project's targets can be asked: under which identity, and with which effect.
 #[derive(Args)]
@@ -18,9 +20,12 @@ pub struct Doctor {
     /// Look at this target only; may be given several times [default: all]
     #[arg(long = "target", value_name = "NAME", value_parser = TargetName::new)]
     targets: Vec<TargetName>,
-    /// Ask each remote target one question with one token of an answer, which costs that much
+    /// Ask each remote target a small question or two, which cost that much
     #[arg(long)]
     probe: bool,
+    /// With --probe: look whether the targets give what this suite asks for
+    #[arg(long, value_name = "DIR", requires = "probe")]
+    suite: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -85,6 +90,9 @@ struct Capabilities {
     counts_tokens: bool,
     filter_up: bool,
     limit_renamed: bool,
+    /// What was asked for beside a text and came, as a suite names it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    gives: Vec<&'static str>,
     model: Option<Untrusted>,
     fingerprint: Option<Untrusted>,
     region: Option<Untrusted>,
@@ -100,6 +108,8 @@ impl Doctor {
         for name in &self.targets {
             config.target(name)?;
         }
+        let suite = self.suite.as_deref().map(Suite::load).transpose()?;
+        let needs = suite.map_or_else(Needs::default, |s| Needs::of(&s, false));
         let wanted = |name: &TargetName| self.targets.is_empty() || self.targets.contains(name);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -107,7 +117,7 @@ impl Doctor {
             .map_err(|e| CliError::Usage(format!("cannot start the scheduler: {e}")))?;
         let mut targets = Vec::new();
         for (name, target) in config.targets.iter().filter(|(name, _)| wanted(name)) {
-            let checked = runtime.block_on(self.check(&config, name, target));
+            let checked = runtime.block_on(self.check(&config, name, target, &needs));
             if !self.json {
                 terminal.say(&checked.text());
             }
@@ -121,7 +131,7 @@ impl Doctor {
         Ok(if all_fine { ExitCode::Promote } else { ExitCode::Endpoint })
     }
 
-    async fn check(&self, config: &Config, name: &TargetName, target: &TargetConfig) -> Checked {
+    async fn check(&self, config: &Config, name: &TargetName, target: &TargetConfig, needs: &Needs) -> Checked {
         let name = name.to_string();
         match &target.provider {
             Provider::Local { model, adapter } => {
@@ -133,7 +143,7 @@ impl Doctor {
                 Checked { name, kind: "local", ok: trouble.is_none(), digest, trouble, ..Checked::default() }
             }
             Provider::Remote(remote) => match remote.spec() {
-                Ok(spec) => self.examine(name, &spec).await,
+                Ok(spec) => self.examine(name, &spec, needs).await,
                 Err(e) => Checked {
                     name,
                     kind: remote.kind(),
@@ -144,9 +154,10 @@ impl Doctor {
         }
     }
 
-    async fn examine(&self, name: String, spec: &RemoteSpec) -> Checked {
+    async fn examine(&self, name: String, spec: &RemoteSpec, needs: &Needs) -> Checked {
         let checked = Checked { name, kind: spec.kind(), endpoint: spec.url().ok(), ..Checked::default() };
-        let examined = match RemoteModels::examine(spec, self.probe).await {
+        let questions = if self.probe { needs.questions() } else { Vec::new() };
+        let examined = match RemoteModels::examine(spec, &questions).await {
             Ok(examined) => examined,
             Err((found, message)) => {
                 let identity = found.map(Identity::from);
@@ -159,11 +170,21 @@ impl Doctor {
             audience: t.audience.map(Untrusted::new),
             seconds_left: t.seconds_left,
         });
-        let (answer, trouble) = match examined.answer {
-            None => (None, None),
-            Some(Ok(response)) => (Some(Capabilities::from(response)), None),
-            Some(Err(failure)) => (None, Some(failure.message)),
-        };
+        let (mut answer, mut trouble): (Option<Capabilities>, _) = (None, None);
+        for (question, result) in questions.iter().zip(examined.answers) {
+            let checked = needs.probed(question, result);
+            match checked {
+                Ok(response) => {
+                    let mut gives = answer.take().map(|a| a.gives).unwrap_or_default();
+                    gives.extend(question.wants.names());
+                    answer = Some(Capabilities { gives, ..Capabilities::from(response) });
+                }
+                Err(message) => {
+                    trouble = Some(Untrusted::new(message));
+                    break;
+                }
+            }
+        }
         let identity = examined.identity.map(Identity::from);
         Checked { identity, token, answer, ok: trouble.is_none(), trouble, ..checked }
     }
@@ -185,6 +206,7 @@ impl From<Response> for Capabilities {
             counts_tokens,
             filter_up: !served.unchecked,
             limit_renamed: served.limit_renamed,
+            gives: Vec::new(),
             model: served.model,
             fingerprint: served.fingerprint,
             region: served.region,
@@ -227,6 +249,7 @@ impl Checked {
             let mut said = vec![yes(answer.streams, "streaming"), yes(answer.counts_tokens, "token counts")];
             said.extend((!answer.filter_up).then(|| "the content filter is down".to_owned()));
             said.extend(answer.limit_renamed.then(|| "wants the other `limit-field`".to_owned()));
+            said.extend(answer.gives.iter().map(|name| format!("`{name}`")));
             said.extend(answer.model.as_ref().map(|m| format!("model {}", m.for_terminal(200))));
             said.extend(answer.fingerprint.as_ref().map(|f| format!("fingerprint {}", f.for_terminal(200))));
             said.extend(answer.region.as_ref().map(|r| format!("region {}", r.for_terminal(200))));

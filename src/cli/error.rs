@@ -58,7 +58,7 @@ impl CliError {
             Self::Local(LocalError::Gone { .. }) => ExitCode::Endpoint,
             Self::Local(_) | Self::Remote(_) => ExitCode::Usage,
             Self::Store(e) | Self::Run(RunError::Store(e)) => store_code(e),
-            Self::Run(RunError::Unavailable { .. }) => ExitCode::Endpoint,
+            Self::Run(RunError::Unavailable { .. } | RunError::Lacks { .. }) => ExitCode::Endpoint,
             Self::Run(_) => ExitCode::Usage,
             Self::Integrity(_) => ExitCode::Integrity,
             Self::Report(_) => ExitCode::Io,

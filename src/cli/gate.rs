@@ -72,9 +72,8 @@ fn judge_and_report(
 ) -> Result<Vec<Verdict>, CliError> {
     let samples = pipeline::score_all(run, suite)?;
     let verdicts = pipeline::judge_all(policy, suite, run, &samples);
-    let results = pipeline::results(run, &samples, &suite.metrics());
     let model = view::build(run, suite, &samples, verdicts, policy.alpha())?;
-    write_verdict(run, &model, &results)?;
+    write_verdict(run, &model, pipeline::results(run, &samples, &suite.metrics()))?;
     let written = write_reports(&run.dir, &model, &Format::ALL)?;
     terminal.show(&model);
     if let Some(html) = written.first() {
@@ -94,7 +93,7 @@ impl RunArgs {
             return Ok(());
         }
         Err(CliError::Usage(
-            "a complete run is only judged: `--candidate`, `--run-dir`, `--seed`, `--concurrency`, `--record`, `--replay` and `--max-cost` belong to a suite"
+            "a complete run is only judged: `--candidate`, `--run-dir`, `--seed`, `--concurrency`, `--arrival-rate`, `--no-probe`, `--record`, `--replay` and `--max-cost` belong to a suite"
                 .to_owned(),
         ))
     }
@@ -105,9 +104,14 @@ impl RunArgs {
             candidates: &self.candidate,
             run_dir: self.run_dir.clone(),
             seed: self.seed.unwrap_or(super::run::DEFAULT_SEED),
-            concurrency: self.concurrency.unwrap_or(super::run::DEFAULT_CONCURRENCY),
+            concurrency: self.concurrency.unwrap_or(match self.arrival_rate {
+                None => super::run::DEFAULT_CONCURRENCY,
+                Some(_) => super::run::DEFAULT_BOUND,
+            }),
+            arrival_rate: self.arrival_rate,
             max_cost: self.max_cost,
             tape: &self.tape,
+            probe: !self.no_probe,
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::output::Terminal;
 use super::{CliError, pipeline};
 use crate::store::{GoldenAnswer, GoldenChange, GoldenFile, GoldenTarget, RunDir, SealedRun, diff_golden};
-use crate::types::{ExitCode, TargetName};
+use crate::types::{ExitCode, TargetName, ToolCall};
 use clap::Subcommand;
 use std::path::{Path, PathBuf};
 
@@ -45,7 +45,7 @@ fn answers(path: &Path) -> Result<(SealedRun, Vec<GoldenAnswer>), CliError> {
     let run = RunDir::new(path).open_sealed()?;
     let suite = pipeline::suite_of(&run)?;
     let samples = pipeline::score_all(&run, &suite)?;
-    let answers = pipeline::results(&run, &samples, &suite.metrics());
+    let answers = pipeline::results(&run, &samples, &suite.metrics()).collect();
     Ok((run, answers))
 }
 
@@ -116,8 +116,10 @@ fn describe(change: &GoldenChange) -> String {
     let scores: Vec<_> =
         change.scores().into_iter().map(|(m, a, b)| format!("{m} {} -> {}", shown(a), shown(b))).collect();
     let scores = if scores.is_empty() { "scores unchanged".to_owned() } else { scores.join(", ") };
-    if was.text == now.text {
+    let shown = |a: &GoldenAnswer| ToolCall::behind(&a.text, &a.tool_calls);
+    let (was, now) = (shown(was), shown(now));
+    if was == now {
         return format!("{head}: {scores}");
     }
-    format!("{head}: {scores}\n  - {}\n  + {}", was.text.for_terminal(74), now.text.for_terminal(74))
+    format!("{head}: {scores}\n  - {}\n  + {}", was.for_terminal(74), now.for_terminal(74))
 }

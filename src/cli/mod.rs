@@ -1,5 +1,6 @@
 //! The command line: the only room that knows clap, indicatif and the terminal. One file per command.
 
+mod arrivals;
 mod budget;
 mod calibrate;
 mod compare;
@@ -8,6 +9,7 @@ mod doctor;
 mod error;
 mod gate;
 mod golden;
+mod identities;
 mod identity;
 mod output;
 mod pipeline;

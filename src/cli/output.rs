@@ -3,7 +3,7 @@
 use super::{CliError, Colour};
 use crate::gate::{self, Policy};
 use crate::report::{self, ReportModel, Style};
-use crate::store::{GoldenAnswer, RunDir, SealedRun, to_lines};
+use crate::store::{GoldenAnswer, RunDir, SealedRun};
 use crate::suite::Suite;
 use crate::types::{Digest, TargetName};
 use std::collections::BTreeMap;
@@ -122,7 +122,11 @@ pub fn write_reports(dir: &RunDir, model: &ReportModel, formats: &[Format]) -> R
 
 /// Writes `verdict.json`, bound by digest to what it speaks of, and `results.jsonl`. A replay's is called `recomputed.json`: it is what the
 /// recorded run's verdict was, byte for byte, and whoever looks for a verdict finds none.
-pub fn write_verdict(run: &SealedRun, model: &ReportModel, results: &[GoldenAnswer]) -> Result<(), CliError> {
+pub fn write_verdict(
+    run: &SealedRun,
+    model: &ReportModel,
+    results: impl Iterator<Item = GoldenAnswer>,
+) -> Result<(), CliError> {
     #[derive(serde::Serialize)]
     struct File<'a> {
         format: &'static str,
@@ -140,7 +144,7 @@ pub fn write_verdict(run: &SealedRun, model: &ReportModel, results: &[GoldenAnsw
     };
     let mut json = serde_json::to_vec_pretty(&file).expect("plain data with text keys always serialises");
     json.push(b'\n');
-    run.dir.write("results.jsonl", &to_lines(results))?;
+    run.dir.write_lines("results.jsonl", results)?;
     let name = if run.manifest.replay.is_some() { "recomputed.json" } else { "verdict.json" };
     run.dir.write(name, &json)?;
     Ok(())

@@ -1,20 +1,19 @@
 //! The stages that several commands share: load, ask, score, judge.
 
-use super::CliError;
 use super::config::Config;
 use super::progress::Progress;
 use super::provider::Provider;
-use super::spend;
 use super::tape::{TapeArgs, Taping};
-use crate::gate::{self, Asked, Changed, Policy, Verdict};
-use crate::run::{self, Arm, Plan};
+use super::{CliError, arrivals, identities, spend};
+use crate::gate::{self, Asked, Policy, Verdict};
+use crate::run::{self, Arm, Load, Needs, Plan, RunError};
 use crate::score::{self, Sample};
 use crate::store::{
-    ArmRef, GoldenAnswer, Manifest, PolicyRef, Purpose, RUN_FORMAT, RunDir, SealedRun, SuiteRef, TrialResult,
+    ArmRef, GoldenAnswer, Manifest, PolicyRef, Purpose, RUN_FORMAT, RunDir, SealedRun, SuiteRef, TrialResult, When,
 };
 use crate::suite::{Suite, read_text};
 use crate::target::{LocalModels, LocalSpec, RemoteModels, Spend, Target};
-use crate::types::{Metric, TargetName, Untrusted};
+use crate::types::{Metric, MetricName, TargetName, ToolCall, Untrusted};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -55,10 +54,14 @@ pub struct RunOptions<'a> {
     pub seed: u64,
     /// Questions in flight at once.
     pub concurrency: usize,
+    /// Questions per second, where they are asked at a stated rate.
+    pub arrival_rate: Option<f64>,
     /// The most that the run may cost over all its sittings, US dollars.
     pub max_cost: Option<f64>,
     /// Whether its exchanges are recorded, or answered from a recording.
     pub tape: &'a TapeArgs,
+    /// Whether remote targets are probed before the first question and after the last.
+    pub probe: bool,
 }
 
 /// Asks whatever is not recorded yet and seals the run.
@@ -90,24 +93,29 @@ pub fn ask_roles(
     progress: &mut Progress,
 ) -> Result<SealedRun, CliError> {
     for (_, target) in roles {
-        check_variant(loaded, config, target)?;
+        check_target(loaded, config, target)?;
     }
     let cap = spend::cap(config, roles, options.max_cost)?;
+    options.tape.check(options.arrival_rate)?;
     let mut taping = Taping::open(options.tape, config, roles)?;
     if let Some(recorded) = taping.recorded() {
         // Of the recorded run: how many questions were in flight decides whether its times prove anything.
-        (options.seed, options.concurrency) = (recorded.seed, recorded.concurrency);
+        // So does whether anybody was probed.
+        (options.seed, options.concurrency, options.probe) = (recorded.seed, recorded.concurrency, !recorded.unprobed);
     }
+    let load = arrivals::load(options.concurrency, options.arrival_rate, loaded, config, roles)?;
     let targets = load_targets(config, roles, options.seed, cap.clone(), &mut taping, progress)?;
     let mut arms = Vec::new();
     let mut refs = Vec::new();
+    let mut remote = Vec::new();
     for ((name, target), asked) in roles.iter().zip(&targets) {
         let c = config.target(target)?;
         arms.push(Arm { name: name.clone(), digest: asked.digest(), prompt: c.prompt.clone() });
         let (kind, model, adapter, endpoint) = match &c.provider {
             Provider::Local { model, adapter } => ("local", model.clone(), adapter.clone(), None),
-            Provider::Remote(remote) => {
-                let spec = if taping.is_replay() { remote.recorded_spec() } else { remote.spec()? };
+            Provider::Remote(r) => {
+                let spec = if taping.is_replay() { r.recorded_spec() } else { r.spec()? };
+                remote.push((target.clone(), Arc::clone(asked)));
                 (spec.kind(), spec.name().to_owned(), None, taping.address(name).or_else(|| spec.url().ok()))
             }
         };
@@ -123,27 +131,48 @@ pub fn ask_roles(
         });
     }
     let mut plan = Plan::new(&loaded.suite, arms, options.seed);
-    let manifest = taping.sign(manifest(loaded, refs, purpose, &options, plan.trials.len()));
+    let unprobed = !options.probe && !remote.is_empty();
+    let manifest = Manifest { unprobed, ..manifest(loaded, refs, purpose, &options, plan.trials.len()) };
+    let manifest = taping.sign(manifest);
     let dir = RunDir::new(options.run_dir.unwrap_or_else(|| default_dir(&manifest)));
     let mut open = dir.open(manifest)?;
     if let Some(cap) = &cap {
-        cap.add(spend::spent(loaded, config, roles, &plan, &open.recorded)?);
+        cap.add(spend::spent(loaded, config, roles, &plan, &open.recorded, &open.probes)?);
     }
-    taping.begin(&open, options.seed, options.concurrency)?;
+    taping.begin(&open, options.seed, options.concurrency, unprobed)?;
     // Said before the first question, so that whoever interrupts the run knows where it lies.
     progress.note(&format!("recording in {}", dir.path().display()));
     taping.say(progress);
-    let in_flight = taping.line_up(&loaded.suite, &mut plan).unwrap_or(options.concurrency);
+    let load = taping.line_up(&loaded.suite, &mut plan).map_or(load, Load::InFlight);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|e| CliError::Usage(format!("cannot start the scheduler: {e}")))?;
-    let asked = runtime.block_on(run::execute(&loaded.suite, &plan, &targets, &mut open, in_flight, |event| {
-        progress.observe(event)
-    }))?;
+    let probed = if options.probe && !open.is_sealed() { remote } else { Vec::new() };
+    let needs = needs(loaded, cap.is_some());
+    let asked = runtime.block_on(async {
+        // A sitting that finds every trial recorded asks nothing before which somebody could be probed.
+        if plan.trials.iter().any(|t| !open.recorded.contains_key(&t.id)) {
+            run::probe(When::Before, &needs, &probed, &mut open).await?;
+        }
+        let observe = |event: &_| progress.observe(event);
+        let asked = run::execute(&loaded.suite, &plan, &targets, &mut open, load, observe).await?;
+        run::probe(When::After, &needs, &probed, &mut open).await?;
+        Ok::<_, RunError>(asked)
+    })?;
     taping.end(&loaded.suite, &plan, progress)?;
     open.seal(asked)?;
-    Ok(dir.open_sealed()?)
+    let run = dir.open_sealed()?;
+    if !probed.is_empty() {
+        identities::drifts(&run).iter().for_each(|drift| progress.note(drift));
+    }
+    Ok(run)
+}
+
+/// What the targets of a run must be able to give: what the suite asks for, and the count of tokens where somebody reckons with it.
+fn needs(loaded: &Loaded, capped: bool) -> Needs {
+    let counted = |m: &MetricName| matches!(m.as_str(), "prompt-tokens" | "completion-tokens" | "tokens");
+    Needs::of(&loaded.suite, capped || loaded.policy.criteria().iter().any(|c| counted(&c.metric)))
 }
 
 /// Who is asked, as (name in the run, target): the baseline first. The baseline as its own candidate is asked a second time under a
@@ -172,9 +201,23 @@ pub fn roles(
         roles.push((name, candidate.clone()));
     }
     for (_, target) in &roles {
-        check_variant(loaded, config, target)?;
+        check_target(loaded, config, target)?;
     }
     Ok(roles)
+}
+
+/// Refuses a target that the suite cannot be asked of, whatever its server can do.
+fn check_target(loaded: &Loaded, config: &Config, target: &TargetName) -> Result<(), CliError> {
+    let c = config.target(target)?;
+    let asked = loaded.suite.all_wants().find_map(|w| w.names().first().copied());
+    if let Some(key) = asked.filter(|_| c.provider.gives_texts_only()) {
+        return Err(CliError::Usage(format!(
+            "the suite `{}` asks for `{key}`, which target `{target}` cannot give: checkpoints of this machine and endpoints with a form of \
+             their own give texts only; ask a target that speaks chat completions or the Responses API, or take `{key}` out of `[[ask]]`",
+            loaded.suite.name()
+        )));
+    }
+    check_variant(loaded, config, target)
 }
 
 fn check_variant(loaded: &Loaded, config: &Config, target: &TargetName) -> Result<(), CliError> {
@@ -247,10 +290,12 @@ fn manifest(loaded: &Loaded, arms: Vec<ArmRef>, purpose: Purpose, options: &RunO
         policy: (purpose == Purpose::Judgement).then_some(policy),
         seed: options.seed,
         concurrency: options.concurrency,
+        arrival_rate: options.arrival_rate,
         arms,
         trials,
         recording: None,
         replay: None,
+        unprobed: false,
     }
 }
 
@@ -328,7 +373,7 @@ pub fn score_all(run: &SealedRun, suite: &Suite) -> Result<Vec<Sample>, CliError
                 && plan.arms[t.arm].name == record.target
                 && t.repeat == record.repeat
         });
-        let Some(case) = planned.map(|t| &suite.cases()[t.case]) else {
+        let Some((trial, case)) = planned.map(|t| (t, &suite.cases()[t.case])) else {
             let of = format!("record {} (case `{}`, target `{}`)", record.seq, record.case, record.target);
             return Err(CliError::Integrity(format!(
                 "{of} is no trial of this run, or stands twice; keep the folder for the audit"
@@ -338,7 +383,9 @@ pub fn score_all(run: &SealedRun, suite: &Suite) -> Result<Vec<Sample>, CliError
             TrialResult::Response(r) => Ok(r),
             TrialResult::Failure(f) => Err(f),
         };
-        samples.push(score::score_trial(case, suite.scorers(), &record.target, record.repeat, result));
+        // The plan's own name: one for all samples, where each record has read one of its own.
+        let target = &plan.arms[trial.arm].name;
+        samples.push(score::score_trial(case, suite.scorers(), target, record.repeat, result));
     }
     if let Some(t) = due.values().next() {
         let (case, target) = (&suite.cases()[t.case].id, &plan.arms[t.arm].name);
@@ -352,7 +399,7 @@ pub fn score_all(run: &SealedRun, suite: &Suite) -> Result<Vec<Sample>, CliError
 #[must_use]
 pub fn judge_all(policy: &Policy, suite: &Suite, run: &SealedRun, samples: &[Sample]) -> Vec<Verdict> {
     let metrics = suite.metrics();
-    let changed = changed(run);
+    let changed = identities::changed(run);
     let asked = Asked {
         suite: suite.name(),
         suite_digest: suite.digest(),
@@ -361,64 +408,43 @@ pub fn judge_all(policy: &Policy, suite: &Suite, run: &SealedRun, samples: &[Sam
         samples,
         pinned_policy: run.manifest.policy.as_ref().map(|p| p.digest),
         changed: &changed,
-        concurrency: run.manifest.concurrency,
+        asking: arrivals::asking(run),
     };
     let Some((baseline, candidates)) = run.manifest.arms.split_first() else { return Vec::new() };
     candidates.iter().map(|c| gate::judge(policy, asked, &baseline.name, &c.name)).collect()
 }
 
-/// Targets whose server named more than one model over the run, all its sittings included. A fingerprint is no model's name: servers with
-/// several back ends have several of them at any time.
-fn changed(run: &SealedRun) -> Vec<Changed> {
-    let mut seen: BTreeMap<&TargetName, Vec<Untrusted>> = BTreeMap::new();
-    for record in &run.records {
-        let served = match &record.result {
-            TrialResult::Response(r) => &r.served,
-            TrialResult::Failure(f) => &f.served,
-        };
-        let Some(model) = served.as_ref().and_then(|s| s.model.as_ref()) else { continue };
-        let models = seen.entry(&record.target).or_default();
-        if !models.contains(model) {
-            models.push(model.clone());
-        }
-    }
-    let several = seen.into_iter().filter(|(_, models)| models.len() > 1);
-    several.map(|(target, models)| Changed { target: target.clone(), models }).collect()
-}
-
 /// The run's answers and scores without any timing: what a rerun must reproduce byte for byte.
-#[must_use]
-pub fn results(run: &SealedRun, samples: &[Sample], metrics: &[Metric]) -> Vec<GoldenAnswer> {
+pub fn results<'a>(
+    run: &'a SealedRun,
+    samples: &'a [Sample],
+    metrics: &'a [Metric],
+) -> impl Iterator<Item = GoldenAnswer> + 'a {
     let timed: Vec<_> = metrics.iter().filter(|m| m.is_timing()).map(|m| &m.name).collect();
-    let texts: BTreeMap<_, _> = run
+    let mut texts: BTreeMap<_, (Untrusted, Vec<ToolCall>)> = run
         .records
         .iter()
         .map(|r| {
-            let text = match &r.result {
-                TrialResult::Response(response) => &response.text,
-                TrialResult::Failure(failure) => &failure.message,
+            let (text, calls) = match &r.result {
+                TrialResult::Response(response) => (&response.text, &response.tool_calls[..]),
+                TrialResult::Failure(failure) => (&failure.message, &[][..]),
             };
-            ((&r.case, &r.target, r.repeat), text)
+            ((&r.case, &r.target, r.repeat), (text.clone(), calls.to_vec()))
         })
         .collect();
-    let text =
-        |s: &Sample| texts.get(&(&s.case, &s.target, s.repeat)).map_or_else(Untrusted::default, |t| (*t).clone());
-    samples
-        .iter()
-        .map(|s| GoldenAnswer {
+    samples.iter().map(move |s| {
+        let (text, tool_calls) = texts.remove(&(&s.case, &s.target, s.repeat)).unwrap_or_default();
+        let untimed = s.scores.iter().filter(|v| !timed.contains(&&v.metric));
+        GoldenAnswer {
             case: s.case.clone(),
             target: s.target.clone(),
             repeat: s.repeat,
             outcome: s.outcome,
-            text: text(s),
-            scores: s
-                .scores
-                .iter()
-                .filter(|v| !timed.contains(&&v.metric))
-                .map(|v| (v.metric.clone(), v.value))
-                .collect(),
-        })
-        .collect()
+            text,
+            tool_calls,
+            scores: untimed.map(|v| (v.metric.clone(), v.value)).collect(),
+        }
+    })
 }
 
 /// Trials without an answer of the model's own.

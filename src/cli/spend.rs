@@ -5,9 +5,9 @@ use super::config::Config;
 use super::pipeline::Loaded;
 use super::provider::Provider;
 use crate::gate::{Limits, Price};
-use crate::run::Plan;
-use crate::store::{Record, TrialResult};
-use crate::target::{Question, RateLimits, Spend, TokenPrice};
+use crate::run::{self, Plan};
+use crate::store::{ProbeRecord, Record, TrialResult};
+use crate::target::{RateLimits, Spend, TokenPrice};
 use crate::types::{Digest, TargetName};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -46,7 +46,7 @@ pub fn cap(
     Ok(Some(Arc::new(Spend::new(usd))))
 }
 
-/// What the recorded trials of a run have cost, US dollars; where a server did not count, the most that it can have been.
+/// What the recorded trials and probes of a run have cost, US dollars; where a server did not count, the most that it can have been.
 ///
 /// # Errors
 /// When a target is unknown or a prompt does not render.
@@ -56,22 +56,30 @@ pub fn spent(
     roles: &[(TargetName, TargetName)],
     plan: &Plan,
     recorded: &BTreeMap<Digest, Record>,
+    probes: &[ProbeRecord],
 ) -> Result<f64, CliError> {
     let mut spent = 0.0;
+    for probe in probes {
+        let price = config.target(&probe.target)?.price.map(price);
+        spent += price.map_or(0.0, |p| cost(p, p.worst(&run::question_of(probe)), &probe.result));
+    }
     for trial in &plan.trials {
         let Some(record) = recorded.get(&trial.id) else { continue };
         let c = config.target(&roles[trial.arm].1)?;
         let (Provider::Remote(_), Some(price)) = (&c.provider, c.price.map(price)) else { continue };
-        let (usage, served) = match &record.result {
-            TrialResult::Response(r) => (Some(r.usage), &r.served),
-            TrialResult::Failure(f) => (None, &f.served),
-        };
         let case = &loaded.suite.cases()[trial.case];
-        let turns = loaded.suite.prompt(&c.prompt, case).map_err(|d| CliError::Usage(d.to_string()))?;
-        let worst = price.worst(&Question { turns, max_new_tokens: loaded.suite.max_new_tokens(), trial: None });
-        // An answer costs its tokens; attempts before it, and those of a failure, what they may have cost.
-        spent += usage.map_or(0.0, |usage| usage.map_or(worst, |u| price.of(u)));
-        spent += worst * f64::from(served.as_ref().map_or(0, |s| s.uncounted));
+        let question = run::question(&loaded.suite, &c.prompt, case).map_err(|d| CliError::Usage(d.to_string()))?;
+        spent += cost(price, price.worst(&question), &record.result);
     }
     Ok(spent)
+}
+
+/// What a recorded question has cost: an answer its tokens; attempts before it, and those of a failure, what they may have cost.
+fn cost(price: TokenPrice, worst: f64, result: &TrialResult) -> f64 {
+    let (usage, served) = match result {
+        TrialResult::Response(r) => (Some(r.usage), &r.served),
+        TrialResult::Failure(f) => (None, &f.served),
+    };
+    let answer = usage.map_or(0.0, |usage| usage.map_or(worst, |u| price.of(u)));
+    answer + worst * f64::from(served.as_ref().map_or(0, |s| s.uncounted))
 }

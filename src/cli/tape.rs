@@ -25,6 +25,21 @@ pub struct TapeArgs {
 }
 
 impl TapeArgs {
+    /// Checks that the run may be recorded. A replay has no rate of its own.
+    ///
+    /// # Errors
+    /// When its questions are asked at a stated rate.
+    pub fn check(&self, arrival_rate: Option<f64>) -> Result<(), CliError> {
+        if self.record.is_some() && arrival_rate.is_some() {
+            return Err(CliError::Usage(
+                "a run with `--arrival-rate` is not recorded: how late its questions started belongs to its answers, and no cassette holds \
+                 that; record it with `-j` instead"
+                    .to_owned(),
+            ));
+        }
+        Ok(())
+    }
+
     /// Whether nothing was named.
     pub fn is_default(&self) -> bool {
         self.record.is_none() && self.replay.is_none()
@@ -109,9 +124,9 @@ impl Taping {
     ///
     /// # Errors
     /// When the folder holds another run's cassettes, lacks this one's, or cannot be written.
-    pub fn begin(&self, open: &OpenRun, seed: u64, concurrency: usize) -> Result<(), CliError> {
+    pub fn begin(&self, open: &OpenRun, seed: u64, concurrency: usize, unprobed: bool) -> Result<(), CliError> {
         if let Self::Record(_, recording) = self {
-            let run = TapedRun { run: open.digest()?, seed, concurrency };
+            let run = TapedRun { run: open.digest()?, seed, concurrency, unprobed };
             recording.begin(run, !open.recorded.is_empty())?;
         }
         Ok(())
@@ -156,7 +171,9 @@ impl Taping {
             Self::Replay(dir, replay) => {
                 let planned: BTreeSet<_> =
                     plan.trials.iter().map(|t| (&plan.arms[t.arm].name, trial_ref(suite, t))).collect();
-                let (left, again) = replay.left_over(|target, trial| planned.contains(&(target, trial.clone())));
+                let (left, again) = replay.left_over(|target, trial| {
+                    matches!(trial, TrialRef::Probe { .. }) || planned.contains(&(target, trial.clone()))
+                });
                 let dir = dir.display();
                 if left > 0 {
                     progress.note(&format!("{left} exchanges in {dir} are of trials that this run does not have"));
@@ -173,5 +190,5 @@ impl Taping {
 }
 
 fn trial_ref(suite: &Suite, trial: &Trial) -> TrialRef {
-    TrialRef { case: suite.cases()[trial.case].id.clone(), repeat: trial.repeat }
+    TrialRef::Case { case: suite.cases()[trial.case].id.clone(), repeat: trial.repeat }
 }

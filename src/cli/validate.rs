@@ -72,6 +72,11 @@ impl Validate {
                         };
                         let at = spec.url().unwrap_or_default();
                         terminal.say(&format!("target {name}: {at}{key}, digest {digest}; nothing was sent"));
+                        for place in &spec.places()[1..] {
+                            let key = place.key_env.as_ref().map(|k| format!(", key in `{k}`")).unwrap_or_default();
+                            terminal
+                                .say(&format!("  and, while that is gone: {}{key}", place.url().unwrap_or_default()));
+                        }
                     }
                 }
             }

@@ -7,7 +7,7 @@ use crate::report::{AnswerRow, CaseRow, ReportModel, RunFacts, TargetFacts, Toke
 use crate::score::Sample;
 use crate::store::{ArmRef, Record, SealedRun, TrialResult};
 use crate::suite::{Case, ScorerKind, Suite};
-use crate::types::{CaseId, Interval, MetricName, SliceName, TargetName, Untrusted};
+use crate::types::{CaseId, Interval, MetricName, SliceName, TargetName, ToolCall, Untrusted};
 use regex::RegexBuilder;
 use std::collections::BTreeMap;
 
@@ -166,7 +166,7 @@ fn answer(sample: &Sample, record: &Record, canaries: &[&String], case: &Case) -
     #[expect(clippy::cast_precision_loss, reason = "microseconds of a question are far below 2^52")]
     let seconds = |us: u64| us as f64 / 1e6;
     let (text, response) = match &record.result {
-        TrialResult::Response(r) => (withhold(r.text.raw(), canaries, case), Some(r)),
+        TrialResult::Response(r) => (withhold(ToolCall::behind(&r.text, &r.tool_calls).raw(), canaries, case), Some(r)),
         TrialResult::Failure(f) => (f.message.clone(), None),
     };
     AnswerRow {
@@ -176,8 +176,8 @@ fn answer(sample: &Sample, record: &Record, canaries: &[&String], case: &Case) -
         scores: sample.scores.clone(),
         prompt_tokens: response.and_then(|r| r.usage).map(|u| u.prompt),
         completion_tokens: response.and_then(|r| r.usage).map(|u| u.completion),
-        first_token_seconds: response.filter(|r| r.is_first_token_timed()).map(|r| seconds(r.timing.first_token_us)),
-        total_seconds: response.filter(|r| r.is_timed()).map(|r| seconds(r.timing.total_us)),
+        first_token_seconds: response.filter(|r| r.is_first_token_timed()).map(|r| seconds(r.first_token_us())),
+        total_seconds: response.filter(|r| r.is_timed()).map(|r| seconds(r.total_us())),
     }
 }
 

@@ -1,17 +1,19 @@
 //! One target by itself: its rate, mean or typical duration, with the bound that its cases prove.
 
 use super::comparison::{Imputed, ImputedLevel, Measurement, Method};
+use super::gather::{Gathered, Rule};
 use super::paired::NotComparable;
 use super::pairs;
 use crate::score::Sample;
 use crate::stats;
-use crate::types::{CaseId, ClusterName, Direction, Interval, Metric, MetricKind, SliceName, TargetName};
+use crate::types::{CaseId, Direction, Interval, Metric, MetricKind, SliceName, TargetName};
 
 /// One case with its value, repeats averaged.
-#[derive(Clone)]
-struct Valued {
-    case: CaseId,
-    cluster: ClusterName,
+#[derive(Clone, Copy)]
+struct Valued<'a> {
+    case: &'a CaseId,
+    /// The number of its cluster.
+    cluster: u32,
     value: f64,
     repeats: usize,
 }
@@ -39,9 +41,12 @@ pub fn measure(
     alpha: f64,
 ) -> Result<Measurement, NotComparable> {
     let (mut valued, mut missing) = (Vec::new(), Vec::new());
-    for (case, (cluster, repeats)) in pairs::values(samples, target, &metric.name, slice, false) {
-        match repeats {
-            Some(r) => valued.push(Valued { case, cluster, value: pairs::mean(&r), repeats: r.len() }),
+    let gathered = Gathered::new(samples.iter(), [&metric.name]);
+    let cases = gathered.cases(&metric.name, slice);
+    let side = gathered.side(&metric.name, &cases, target, Rule::default());
+    for ((case, cluster), row) in gathered.names(&cases).zip(side.rows) {
+        match row {
+            Some(r) => valued.push(Valued { case, cluster, value: pairs::mean(r), repeats: r.len() }),
             None => missing.push((case, cluster)),
         }
     }
@@ -52,13 +57,8 @@ pub fn measure(
     let Found { value, interval, method } = estimate(&valued, metric, level)?;
     let imputed = if metric.is_share() && !missing.is_empty() {
         let counted = |value: f64| -> Result<ImputedLevel, NotComparable> {
-            let made_up = missing.iter().map(|(case, cluster)| Valued {
-                case: case.clone(),
-                cluster: cluster.clone(),
-                value,
-                repeats: 1,
-            });
-            let all: Vec<_> = valued.iter().cloned().chain(made_up).collect();
+            let made_up = missing.iter().map(|&(case, cluster)| Valued { case, cluster, value, repeats: 1 });
+            let all: Vec<_> = valued.iter().copied().chain(made_up).collect();
             estimate(&all, metric, level).map(|found| ImputedLevel { value: found.value, interval: found.interval })
         };
         let (worst, best) = if metric.direction == Direction::Higher { (0.0, 1.0) } else { (1.0, 0.0) };
@@ -75,8 +75,8 @@ pub fn measure(
         slice: slice.clone(),
         target: target.clone(),
         cases: valued.len(),
-        clusters: pairs::by_cluster(&valued, |v| &v.cluster).len(),
-        unscored: missing.into_iter().map(|(case, _)| case).collect(),
+        clusters: pairs::by_cluster(&valued, |v| v.cluster).len(),
+        unscored: missing.into_iter().map(|(case, _)| case.clone()).collect(),
         value,
         interval,
         observed,
@@ -86,7 +86,7 @@ pub fn measure(
 }
 
 fn estimate(valued: &[Valued], metric: &Metric, level: f64) -> Result<Found, NotComparable> {
-    let groups = pairs::by_cluster(valued, |v| &v.cluster);
+    let groups = pairs::by_cluster(valued, |v| v.cluster);
     #[expect(clippy::cast_precision_loss, reason = "numbers of cases are far below 2^52")]
     let cluster_mean = |f: fn(f64) -> f64| -> Vec<f64> {
         groups.iter().map(|g| g.iter().map(|v| f(v.value)).sum::<f64>() / g.len() as f64).collect()

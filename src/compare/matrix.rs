@@ -1,30 +1,12 @@
-//! The scores of many targets on the cases that all of them share, gathered in one pass over the samples.
+//! The scores of many targets on the cases that all of them share.
 
 use super::comparison::Method;
+use super::gather::{Gathered, Rule, Side};
+use super::pairs;
 use super::proof::SCORED_PER_UNSCORED;
-use crate::score::Sample;
 use crate::stats::{self, ClusterCounts};
-use crate::types::{CaseId, ClusterName, Direction, Metric, MetricKind, TargetName};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::types::{CaseId, Direction, Metric, MetricKind, SliceName, TargetName};
 use std::ops::Range;
-
-/// What is known of one target on one case.
-#[derive(Clone, Default)]
-struct Cell {
-    /// Values by repeat.
-    values: BTreeMap<u32, f64>,
-    missing: bool,
-}
-
-impl Cell {
-    fn is_known(&self) -> bool {
-        !self.values.is_empty() && !self.missing
-    }
-
-    fn mean(&self) -> f64 {
-        self.values.values().sum::<f64>() / self.values.len() as f64
-    }
-}
 
 /// What a metric compares, as a mean over clusters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,64 +41,67 @@ pub(super) struct Matrix {
 }
 
 impl Matrix {
-    /// Gathers the scores of the baseline and the candidates.
+    /// Lines up the scores of the baseline and the candidates.
     ///
     /// As in a comparison, a failure of the baseline is missing, and a failure of a candidate is what it scored. Repeats are averaged; those
     /// of a right-or-wrong metric are pairs within their case if every target has the same ones, and as many of every case.
-    pub(super) fn new(samples: &[Sample], metric: &Metric, baseline: &TargetName, candidates: &[TargetName]) -> Self {
+    pub(super) fn new(
+        gathered: &Gathered<'_>,
+        metric: &Metric,
+        baseline: &TargetName,
+        candidates: &[TargetName],
+    ) -> Self {
         let names: Vec<&TargetName> = std::iter::once(baseline).chain(candidates).collect();
-        let cases = gather(samples, metric, &names);
+        let cases = gathered.cases(&metric.name, &SliceName::all());
+        let cells: Vec<(&CaseId, u32)> = gathered.names(&cases).collect();
+        let side = |(t, name): (usize, &&TargetName)| {
+            let rule = Rule { only_answers: t == 0, only_positive: metric.kind == MetricKind::Duration };
+            gathered.side(&metric.name, &cases, name, rule)
+        };
+        let sides: Vec<Side> = names.iter().enumerate().map(side).collect();
         // As in a claim: whoever lacks more is not to win by absence.
-        let is_ranked = |t: &usize| {
-            let known = cases.values().filter(|cells| cells[*t].is_known()).count();
-            known > 0 && (cases.len() - known) * SCORED_PER_UNSCORED <= cases.len()
+        let is_ranked = |side: &Side| {
+            let known = side.rows.iter().flatten().count();
+            known > 0 && (cells.len() - known) * SCORED_PER_UNSCORED <= cells.len()
         };
-        let ranked: Vec<usize> = (0..names.len()).filter(is_ranked).collect();
-        let unranked = (0..names.len()).filter(|t| !ranked.contains(t)).map(|t| names[t].clone()).collect();
-        let (common, left): (Vec<_>, Vec<_>) =
-            cases.iter().partition(|(_, cells)| !ranked.is_empty() && ranked.iter().all(|&t| cells[t].is_known()));
-        let mut left_out: Vec<CaseId> = left.into_iter().map(|((_, case), _)| (*case).clone()).collect();
-        let known: Vec<(&ClusterName, Vec<&Cell>)> = common
-            .into_iter()
-            .map(|((cluster, _), cells)| (*cluster, ranked.iter().map(|&t| &cells[t]).collect()))
-            .collect();
-        let each = known.first().map_or(0, |(_, cells)| cells[0].values.len());
-        let is_aligned = |cells: &[&Cell]| {
-            cells.iter().all(|c| c.values.len() == each && (each == 1 || c.values.keys().eq(cells[0].values.keys())))
+        let (ranked, others): (Vec<_>, Vec<_>) = names.iter().zip(&sides).partition(|(_, side)| is_ranked(side));
+        let is_common = |&case: &usize| !ranked.is_empty() && ranked.iter().all(|(_, s)| s.rows[case].is_some());
+        let (mut common, left): (Vec<usize>, Vec<usize>) = (0..cells.len()).partition(is_common);
+        common.sort_by_key(|&case| cells[case].1);
+        let is_like_first = |side: &Side, first: &Side| {
+            side.repeats == first.repeats || (side.repeats.len() == 1 && first.repeats.len() == 1)
         };
-        let aligned = known.iter().all(|(_, cells)| is_aligned(cells));
+        let aligned = common.is_empty() || ranked.iter().all(|(_, side)| is_like_first(side, ranked[0].1));
         let form = match metric.kind {
             MetricKind::Binary | MetricKind::Event if aligned => Form::Rate,
             MetricKind::Binary | MetricKind::Event | MetricKind::Bounded => Form::Mean,
             MetricKind::Duration => Form::LogMean,
             MetricKind::Count => Form::Total,
         };
-        let mut values = vec![Vec::new(); ranked.len()];
-        let (mut clusters, mut last) = (Vec::<Range<usize>>::new(), None);
-        for (cluster, cells) in &known {
-            let from = values[0].len();
-            for (column, cell) in values.iter_mut().zip(cells) {
+        let values: Vec<Vec<f64>> = ranked
+            .iter()
+            .map(|(_, side)| {
+                let rows = common.iter().filter_map(|&case| side.rows[case]);
                 match form {
-                    Form::Rate => column.extend(cell.values.values()),
-                    Form::Mean | Form::LogMean | Form::Total => column.push(cell.mean()),
+                    Form::Rate => rows.flatten().copied().collect(),
+                    Form::Mean | Form::LogMean | Form::Total => rows.map(pairs::mean).collect(),
                 }
-            }
-            match clusters.last_mut() {
-                Some(range) if last == Some(*cluster) => range.end = values[0].len(),
-                _ => clusters.push(from..values[0].len()),
-            }
-            last = Some(*cluster);
+            })
+            .collect();
+        let each = if form == Form::Rate { ranked.first().map_or(0, |(_, side)| side.repeats.len()) } else { 1 };
+        let mut clusters = Vec::<Range<usize>>::new();
+        for of_cluster in common.chunk_by(|&a, &b| cells[a].1 == cells[b].1) {
+            let from = clusters.last().map_or(0, |c| c.end);
+            clusters.push(from..from + of_cluster.len() * each);
         }
-        left_out.sort();
         let columns = values.iter().map(|v| clusters.iter().map(|c| form.of(&v[c.clone()])).collect()).collect();
-        let targets = ranked.into_iter().map(|t| names[t].clone()).collect();
         Self {
             metric: metric.clone(),
             form,
-            targets,
-            unranked,
-            left_out,
-            cases: known.len(),
+            targets: ranked.into_iter().map(|(name, _)| (*name).clone()).collect(),
+            unranked: others.into_iter().map(|(name, _)| (*name).clone()).collect(),
+            left_out: left.into_iter().map(|case| cells[case].0.clone()).collect(),
+            cases: common.len(),
             values,
             clusters,
             columns,
@@ -221,7 +206,7 @@ impl Matrix {
             }
             Form::Rate => (
                 "Tango score test, scaled by the design effect",
-                "binary pairs, several in a cluster",
+                "binary pairs, several in a cluster; each p value is the largest with any of what speaks against it not seen",
                 "the score statistic is near a t variable",
             ),
             Form::Mean => (
@@ -242,41 +227,6 @@ impl Matrix {
         };
         Method::new(name, why, &[&format!("the {units} are independent of each other"), also])
     }
-}
-
-/// What is known of each target, the baseline first, on every case that anybody has the metric on.
-fn gather<'a>(
-    samples: &'a [Sample],
-    metric: &Metric,
-    names: &[&TargetName],
-) -> BTreeMap<(&'a ClusterName, &'a CaseId), Vec<Cell>> {
-    let index: BTreeMap<&TargetName, usize> = names.iter().enumerate().map(|(i, n)| (*n, i)).collect();
-    let mut cases = BTreeMap::new();
-    for s in samples {
-        let (measured, cells) =
-            cases.entry((&s.cluster, &s.case)).or_insert_with(|| (false, vec![Cell::default(); names.len()]));
-        let score = s.score(&metric.name);
-        *measured |= score.is_some();
-        let Some(&t) = index.get(&s.target) else { continue };
-        let failed = t == 0 && !s.outcome.is_answer();
-        // A logarithm needs a number above 0.
-        let fits = |v: f64| v.is_finite() && !failed && (metric.kind != MetricKind::Duration || v > 0.0);
-        match score.and_then(|score| score.value).filter(|v| fits(*v)) {
-            Some(v) => {
-                cells[t].values.insert(s.repeat, v);
-            }
-            None => cells[t].missing = true,
-        }
-    }
-    let mut cases: BTreeMap<_, Vec<Cell>> =
-        cases.into_iter().filter(|(_, (measured, _))| *measured).map(|(case, (_, cells))| (case, cells)).collect();
-    for t in 0..names.len() {
-        let asked: BTreeSet<u32> = cases.values().flat_map(|cells| cells[t].values.keys().copied()).collect();
-        for cells in cases.values_mut() {
-            cells[t].missing |= cells[t].values.len() < asked.len();
-        }
-    }
-    cases
 }
 
 impl Form {

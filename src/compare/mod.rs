@@ -4,7 +4,10 @@
 //! them; [`tabulate_with_choice`] chooses on one part of the cases and confirms on the other.
 
 mod alone;
+mod asking;
+mod column;
 mod comparison;
+mod gather;
 mod letters;
 mod matrix;
 mod noise;
@@ -21,14 +24,15 @@ mod tails;
 mod tests;
 
 pub use alone::measure;
+pub use asking::{Asking, IN_TIME_US, slowed};
 pub use comparison::{
     Comparison, Estimand, Flips, Imputed, ImputedChange, ImputedLevel, Measurement, Method, Severe, Tail, TailRatio,
 };
 pub use noise::{CaseNoise, MetricNoise, case_noise, metric_noise};
 pub use paired::{NotComparable, compare};
 pub use proof::{
-    Answer, Held, NoWorse, Numbers, hold, hold_level, lies_within, loses_less, no_worse, seldom_severe, slowed,
-    too_few, too_small,
+    Answer, Held, NoWorse, Numbers, hold, hold_level, lies_within, loses_less, no_worse, seldom_severe, too_few,
+    too_small,
 };
 pub use rank::{Best, PairTest, Ranked, Ranking, rank};
 pub use scores::{ScoreFile, Scores};

@@ -3,13 +3,13 @@
 //! The cases stay the same from repeat to repeat, so this is the noise of asking alone (decoding, sampling, the clock): the sampling of
 //! cases comes on top of it in every interval. No comparison of two runs on these cases can resolve less.
 
+use super::gather::{Gathered, Rule};
 use super::paired::NotComparable;
 use super::pairs;
 use crate::score::Sample;
 use crate::stats::{self, StatsError};
-use crate::types::{CaseId, ClusterName, Interval, Metric, MetricKind, MetricName, SliceName, TargetName};
+use crate::types::{CaseId, Interval, Metric, MetricKind, MetricName, SliceName, TargetName};
 use serde::Serialize;
-use std::collections::BTreeMap;
 
 /// Two-sided level of a case's credible interval (statistics.md, section 12.2).
 const CREDIBLE: f64 = 0.90;
@@ -70,19 +70,18 @@ pub struct CaseNoise {
     pub flaky: bool,
 }
 
-/// Per case its cluster and its value in every repeat; `None` where one lacks it.
-type Values = BTreeMap<CaseId, (ClusterName, Vec<Option<f64>>)>;
+/// The cases of a slice by name, each with the number of its cluster and its value in every repeat; `None` where one lacks it.
+type Values<'a> = Vec<(&'a CaseId, u32, Vec<Option<f64>>)>;
 
-fn values(samples: &[Sample], metric: &Metric, slice: &SliceName, repeats: &[TargetName]) -> Values {
-    let mut all = Values::new();
-    for (k, name) in repeats.iter().enumerate() {
-        for (case, (cluster, value)) in pairs::values(samples, name, &metric.name, slice, false) {
-            // A logarithm will be taken of a duration.
-            let value =
-                value.map(|repeats| pairs::mean(&repeats)).filter(|v| metric.kind != MetricKind::Duration || *v > 0.0);
-            let row = all.entry(case).or_insert_with(|| (cluster, vec![None; repeats.len()]));
-            row.1[k] = value;
-        }
+fn values<'a>(samples: &'a [Sample], metric: &'a Metric, slice: &SliceName, repeats: &[TargetName]) -> Values<'a> {
+    let gathered = Gathered::new(samples.iter(), [&metric.name]);
+    let cases = gathered.cases(&metric.name, slice);
+    // A logarithm will be taken of a duration.
+    let rule = Rule { only_positive: metric.kind == MetricKind::Duration, ..Rule::default() };
+    let mut all: Values = gathered.names(&cases).map(|(case, cluster)| (case, cluster, vec![])).collect();
+    for name in repeats {
+        let side = gathered.side(&metric.name, &cases, name, rule);
+        all.iter_mut().zip(side.rows).for_each(|((_, _, row), values)| row.push(values.map(pairs::mean)));
     }
     all
 }
@@ -106,17 +105,17 @@ pub fn metric_noise(
         return Err(StatsError::TooFew { what: "repeats", need: 2, got: repeats.len() }.into());
     }
     let (mut whole, mut unscored) = (Vec::new(), Vec::new());
-    for (case, (cluster, row)) in values(samples, metric, slice, repeats) {
+    for (case, cluster, row) in values(samples, metric, slice, repeats) {
         match row.into_iter().collect::<Option<Vec<f64>>>() {
             Some(row) => whole.push((cluster, row)),
-            None => unscored.push(case),
+            None => unscored.push(case.clone()),
         }
     }
     if whole.is_empty() {
         let reason = format!("no case of the slice `{slice}` has `{}` in every repeat", metric.name);
         return Err(NotComparable { reason });
     }
-    let groups = pairs::by_cluster(&whole, |(cluster, _): &(ClusterName, Vec<f64>)| cluster);
+    let groups = pairs::by_cluster(&whole, |(cluster, _): &(u32, Vec<f64>)| *cluster);
     let contributions: Vec<Vec<f64>> = groups.iter().map(|g| contribution(metric.kind, g, repeats.len())).collect();
     let totals: Vec<f64> = (0..repeats.len()).map(|k| contributions.iter().map(|c| c[k]).sum()).collect();
     let mean_total = stats::mean(&totals)?;
@@ -155,7 +154,7 @@ pub fn metric_noise(
 }
 
 /// What a cluster contributes to the run's score, per repeat.
-fn contribution(kind: MetricKind, group: &[&(ClusterName, Vec<f64>)], repeats: usize) -> Vec<f64> {
+fn contribution(kind: MetricKind, group: &[&(u32, Vec<f64>)], repeats: usize) -> Vec<f64> {
     let over = |f: &dyn Fn(f64) -> f64, k: usize| group.iter().map(|(_, row)| f(row[k])).sum::<f64>();
     let size = count(group.len());
     (0..repeats)
@@ -213,7 +212,7 @@ pub fn case_noise(
         return Ok(Vec::new());
     }
     let mut found = Vec::new();
-    for (case, (_, row)) in values(samples, metric, &SliceName::all(), repeats) {
+    for (case, _, row) in values(samples, metric, &SliceName::all(), repeats) {
         let is_one: Vec<bool> = row.into_iter().flatten().map(|v| v > 0.5).collect();
         if is_one.is_empty() {
             continue;
@@ -226,7 +225,7 @@ pub fn case_noise(
         #[expect(clippy::cast_precision_loss, reason = "repeats are few")]
         let flip_rate = minority_of(&is_one) as f64 / repeats as f64;
         found.push(CaseNoise {
-            case,
+            case: case.clone(),
             metric: metric.name.clone(),
             repeats,
             ones,

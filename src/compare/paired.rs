@@ -1,7 +1,8 @@
 //! One metric on one slice for one pair: which estimand, which method, and why.
 
 use super::comparison::{Comparison, Estimand, Flips, Imputed, ImputedChange, Method, Severe, Tail};
-use super::pairs::{self, Pair};
+use super::gather::{Cases, Gathered};
+use super::pairs::{self, Pair, Pairs};
 use super::{severe, tails};
 use crate::score::Sample;
 use crate::stats::{self, ClusterCounts, ClusteredTango, PairedCounts, StatsError};
@@ -73,20 +74,34 @@ pub fn compare(
     candidate: &TargetName,
     alpha: f64,
 ) -> Result<Comparison, NotComparable> {
-    let pairs = pairs::pairs(samples, baseline, candidate, &metric.name, slice);
+    let gathered = Gathered::new(samples.iter(), [&metric.name]);
+    let cases = gathered.cases(&metric.name, slice);
+    of_gathered(&gathered, &cases, (metric, slice), baseline, candidate, alpha)
+}
+
+/// [`compare`] on samples that are gathered already, and on the cases of the slice.
+pub(super) fn of_gathered(
+    gathered: &Gathered<'_>,
+    cases: &Cases,
+    (metric, slice): (&Metric, &SliceName),
+    baseline: &TargetName,
+    candidate: &TargetName,
+    alpha: f64,
+) -> Result<Comparison, NotComparable> {
+    let pairs = Pairs::new(gathered, cases, baseline, candidate, metric);
     if pairs.found.is_empty() {
         return Err(NotComparable {
             reason: format!("no case of the slice `{slice}` has `{}` on both sides", metric.name),
         });
     }
     let result = estimate(&pairs.found, metric, alpha)?;
-    let imputed = if metric.is_share() && !pairs.missing.is_empty() {
+    let imputed = if metric.is_share() && pairs.missing().len() > 0 {
         let counted = |against| estimate(&pairs.imputed(metric, against), metric, alpha).map(imputed_change);
         Some(Box::new(Imputed { against: counted(true)?, in_favour: counted(false)? }))
     } else {
         None
     };
-    let groups = pairs::by_cluster(&pairs.found, |p| &p.cluster);
+    let groups = pairs::by_cluster(&pairs.found, |p| p.cluster);
     Ok(Comparison {
         metric: metric.clone(),
         slice: slice.clone(),
@@ -96,7 +111,7 @@ pub fn compare(
         pairs: pairs.found.len(),
         clusters: groups.len(),
         unchanged_reach: result.unchanged_reach,
-        unscored: pairs.missing.into_iter().map(|m| m.case).collect(),
+        unscored: pairs.missing().cloned().collect(),
         baseline_value: result.baseline_value,
         candidate_value: result.candidate_value,
         change: result.change,
@@ -118,7 +133,7 @@ fn imputed_change(found: Found) -> ImputedChange {
 
 /// The method that the metric's kind and the design ask for, applied to pairs of which there is at least one.
 fn estimate(found: &[Pair], metric: &Metric, alpha: f64) -> Result<Found, NotComparable> {
-    let groups = pairs::by_cluster(found, |p| &p.cluster);
+    let groups = pairs::by_cluster(found, |p| p.cluster);
     match metric.kind {
         MetricKind::Binary | MetricKind::Event => binary(found, &groups, metric, alpha),
         MetricKind::Bounded => {
@@ -147,10 +162,10 @@ fn level(alpha: f64) -> f64 {
 }
 
 /// Completions of pairs by what changed.
-fn table<'a>(pairs: impl IntoIterator<Item = &'a Pair>) -> PairedCounts {
+fn table<'a>(pairs: impl IntoIterator<Item = &'a Pair<'a>>) -> PairedCounts {
     let mut counts = PairedCounts { both: 0, gained: 0, lost: 0, neither: 0 };
-    for (baseline, candidate) in pairs.into_iter().flat_map(|p| &p.completions) {
-        *match (*baseline > 0.5, *candidate > 0.5) {
+    for (baseline, candidate) in pairs.into_iter().flat_map(Pair::completions) {
+        *match (baseline > 0.5, candidate > 0.5) {
             (true, true) => &mut counts.both,
             (false, true) => &mut counts.gained,
             (true, false) => &mut counts.lost,
@@ -161,13 +176,13 @@ fn table<'a>(pairs: impl IntoIterator<Item = &'a Pair>) -> PairedCounts {
 }
 
 fn binary(found: &[Pair], groups: &[Vec<&Pair>], metric: &Metric, alpha: f64) -> Result<Found, NotComparable> {
-    let completions = || found.iter().flat_map(|p| &p.completions);
-    if let Some(odd) = completions().flat_map(|(b, c)| [*b, *c]).find(|v| *v != 0.0 && *v != 1.0) {
+    let completions = || found.iter().flat_map(Pair::completions);
+    if let Some(odd) = completions().flat_map(|(b, c)| [b, c]).find(|v| *v != 0.0 && *v != 1.0) {
         return Err(NotComparable { reason: format!("`{}` is 0 or 1, and a case has {odd}", metric.name) });
     }
     let repeated = found.iter().any(|p| p.repeats > 1);
-    let each = found[0].completions.len();
-    if repeated && found.iter().any(|p| p.completions.is_empty() || p.completions.len() != each) {
+    let each = found[0].completions().len();
+    if repeated && found.iter().any(|p| p.completions().len() == 0 || p.completions().len() != each) {
         let why = "not every case has the same repeats on both sides, so that they form no pairs: Gaffke's bound on cluster means \
                    in place of Tango's interval";
         return bounded_instead(groups, metric, alpha, why.to_owned());
@@ -233,7 +248,8 @@ fn clustered(
     let what =
         if repeats > 1 { format!("{repeats} completions of each case as pairs") } else { "binary pairs".to_owned() };
     let why = format!(
-        "{what} in {} clusters; design effect {:.2} (CR2), t with {:.0} degrees of freedom",
+        "{what} in {} clusters; design effect {:.2} (CR2), t with {:.0} degrees of freedom; the lower limit is the least that would show with \
+         any of the losses not seen or with further gains, the upper limit likewise, so that nothing bad helps",
         tango.clusters, tango.design_effect, tango.df
     );
     let assumptions = ["the clusters are independent of each other", "the score statistic follows t"];

@@ -3,7 +3,7 @@
 use super::{Comparison, Measurement, SEVERE, Severe};
 use crate::stats;
 use crate::types::number::Scale;
-use crate::types::{CaseId, Interval, Metric};
+use crate::types::{CaseId, Interval};
 use serde::Serialize;
 
 /// Fewer independent units than this support no claim (statistics.md, section 2.3).
@@ -138,13 +138,6 @@ pub(super) fn is_better(numbers: Numbers<'_>) -> Held {
         (_, true) => Answer::No,
         _ => Answer::Unproven,
     })
-}
-
-/// Why times that were measured with several questions in flight support no claim, if they were: the targets slowed each other.
-#[must_use]
-pub fn slowed(metric: &Metric, in_flight: usize) -> Option<String> {
-    (metric.is_timing() && in_flight > 1)
-        .then(|| format!("{in_flight} questions were in flight at once and slowed each other; ask with `-j 1`"))
 }
 
 /// The candidate loses less than a margin (non-inferiority). The severe changes of a bounded metric must not by themselves be able to

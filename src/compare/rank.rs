@@ -2,12 +2,14 @@
 
 use super::NotComparable;
 use super::comparison::Method;
+use super::gather::Gathered;
 use super::letters::{all_pairs, groups, letter};
 use super::matrix::Matrix;
 use super::proof::too_few;
 use super::table::Request;
 use crate::stats;
 use crate::types::{CaseId, DigestBuilder, Interval, Metric, TargetName};
+use rayon::prelude::*;
 use serde::Serialize;
 
 /// The level of a rank interval.
@@ -101,7 +103,16 @@ pub struct Ranking {
 /// # Errors
 /// When fewer than two targets have a score, or fewer than 10 independent cases are scored for all that have any.
 pub fn rank(request: Request<'_>, metric: &Metric) -> Result<Ranking, NotComparable> {
-    let matrix = Matrix::new(request.samples, metric, request.baseline, request.candidates);
+    rank_gathered(&Gathered::new(request.samples.iter(), [&metric.name]), request, metric)
+}
+
+/// [`rank`] on samples that are gathered already.
+pub(super) fn rank_gathered(
+    gathered: &Gathered<'_>,
+    request: Request<'_>,
+    metric: &Metric,
+) -> Result<Ranking, NotComparable> {
+    let matrix = Matrix::new(gathered, metric, request.baseline, request.candidates);
     if matrix.targets.len() < 2 {
         return Err(NotComparable { reason: "fewer than two targets have a score".to_owned() });
     }
@@ -146,8 +157,12 @@ pub fn rank(request: Request<'_>, metric: &Metric) -> Result<Ranking, NotCompara
 }
 
 /// The candidate with the best value on the cases that all targets have a score for; of several, the first by name.
-pub(super) fn winner(request: Request<'_>, metric: &Metric) -> Result<(TargetName, usize), NotComparable> {
-    let matrix = Matrix::new(request.samples, metric, request.baseline, request.candidates);
+pub(super) fn winner(
+    gathered: &Gathered<'_>,
+    request: Request<'_>,
+    metric: &Metric,
+) -> Result<(TargetName, usize), NotComparable> {
+    let matrix = Matrix::new(gathered, metric, request.baseline, request.candidates);
     let first = if matrix.cases == 0 { None } else { first_candidate(&matrix, &matrix.scores(), request.baseline) };
     let none = || NotComparable { reason: format!("no case has `{}` for all targets", metric.name) };
     Ok((matrix.targets[first.ok_or_else(none)?].clone(), matrix.clusters()))
@@ -186,7 +201,8 @@ fn places(scores: &[f64], order: &[usize]) -> Vec<(usize, usize)> {
 
 /// The test of every pair, in the order of [`all_pairs`].
 fn tests(matrix: &Matrix, order: &[usize]) -> Vec<PairTest> {
-    let p: Vec<Option<f64>> = all_pairs(order.len()).map(|(i, j)| matrix.p_two_sided(order[i], order[j])).collect();
+    let pairs: Vec<(usize, usize)> = all_pairs(order.len()).collect();
+    let p: Vec<Option<f64>> = pairs.par_iter().map(|&(i, j)| matrix.p_two_sided(order[i], order[j])).collect();
     let known: Vec<f64> = p.iter().copied().flatten().collect();
     // Without any p value there is nothing to adjust, and nobody is told apart.
     let mut adjusted = stats::holm(&known).unwrap_or_default().into_iter();
@@ -195,7 +211,7 @@ fn tests(matrix: &Matrix, order: &[usize]) -> Vec<PairTest> {
         let p_holm = p.and_then(|_| adjusted.next());
         PairTest { first: name(i), second: name(j), p, p_holm }
     };
-    all_pairs(order.len()).zip(p).map(test).collect()
+    pairs.into_iter().zip(p).map(test).collect()
 }
 
 /// The scores of every target on resamples of the clusters.

@@ -1,9 +1,11 @@
 //! The best of several candidates, chosen on one part of the cases and compared on the other: the remedy against the winner's curse.
 
+use super::NotComparable;
+use super::gather::Gathered;
+use super::paired::of_gathered;
 use super::proof::MIN_CLUSTERS;
 use super::rank;
-use super::table::{ComparisonTable, Gap, Request, Row, compare_all, tabulate};
-use super::{NotComparable, compare};
+use super::table::{ComparisonTable, Gap, Request, Row, compare_gathered, tabulate_gathered};
 use crate::score::Sample;
 use crate::types::{ClusterName, DigestBuilder, Metric, MetricName, SliceName, SplitMix64, TargetName};
 use serde::Serialize;
@@ -60,10 +62,11 @@ pub struct Selection {
 /// cannot be compared with the baseline on it.
 pub fn tabulate_with_choice(request: Request<'_>, choice: Choice<'_>) -> Result<ComparisonTable, NotComparable> {
     let parts = Parts::new(request, choice)?;
-    let selection = choose(request, choice, &parts)?;
+    let select = gather(&parts.select, request, choice);
+    let selection = choose(request, choice, &select, &gather(&parts.confirm, request, choice))?;
     // What the margins say is asked once, of the winner on the confirm part.
     let none = BTreeMap::new();
-    let mut table = tabulate(Request { samples: &parts.select, margins: &none, ..request });
+    let mut table = tabulate_gathered(&select, Request { margins: &none, ..request });
     // The confirm part says what the choice has added; no approximation is needed.
     table.rankings.iter_mut().for_each(|r| r.best = None);
     table.selection = Some(selection);
@@ -75,17 +78,23 @@ pub fn tabulate_with_choice(request: Request<'_>, choice: Choice<'_>) -> Result<
 /// # Errors
 /// As [`tabulate_with_choice`].
 pub fn select_and_confirm(request: Request<'_>, choice: Choice<'_>) -> Result<Selection, NotComparable> {
-    choose(request, choice, &Parts::new(request, choice)?)
+    let parts = Parts::new(request, choice)?;
+    choose(request, choice, &gather(&parts.select, request, choice), &gather(&parts.confirm, request, choice))
 }
 
 /// The samples of both parts.
-pub(super) struct Parts {
-    pub select: Vec<Sample>,
-    pub confirm: Vec<Sample>,
+pub(super) struct Parts<'a> {
+    pub select: Vec<&'a Sample>,
+    pub confirm: Vec<&'a Sample>,
 }
 
-impl Parts {
-    pub(super) fn new(request: Request<'_>, choice: Choice<'_>) -> Result<Self, NotComparable> {
+/// The samples of a part, gathered for the metrics of the table and the one that chooses.
+fn gather<'a>(part: &[&'a Sample], request: Request<'a>, choice: Choice<'a>) -> Gathered<'a> {
+    Gathered::new(part.iter().copied(), request.metrics.iter().chain([choice.metric]).map(|m| &m.name))
+}
+
+impl<'a> Parts<'a> {
+    pub(super) fn new(request: Request<'a>, choice: Choice<'_>) -> Result<Self, NotComparable> {
         let share = choice.confirm_share;
         if !(share > 0.0 && share < 1.0) {
             return Err(NotComparable {
@@ -93,7 +102,7 @@ impl Parts {
             });
         }
         let kept = confirm_clusters(request.samples, request.seed, share);
-        let (confirm, select) = request.samples.iter().cloned().partition(|s| kept.contains(&s.cluster));
+        let (confirm, select) = request.samples.iter().partition(|s| kept.contains(&s.cluster));
         Ok(Self { select, confirm })
     }
 }
@@ -124,7 +133,12 @@ fn confirm_clusters(samples: &[Sample], seed: u64, share: f64) -> BTreeSet<Clust
 }
 
 /// Chooses on one part and compares on the other.
-pub(super) fn choose(request: Request<'_>, choice: Choice<'_>, parts: &Parts) -> Result<Selection, NotComparable> {
+fn choose(
+    request: Request<'_>,
+    choice: Choice<'_>,
+    select: &Gathered<'_>,
+    confirm: &Gathered<'_>,
+) -> Result<Selection, NotComparable> {
     let Request { baseline, candidates, alpha, .. } = request;
     if candidates.len() < 2 {
         let reason =
@@ -132,14 +146,16 @@ pub(super) fn choose(request: Request<'_>, choice: Choice<'_>, parts: &Parts) ->
         return Err(NotComparable { reason: reason.to_owned() });
     }
     let metric = choice.metric;
-    let (winner, clusters) = rank::winner(Request { samples: &parts.select, ..request }, metric)?;
+    let (winner, clusters) = rank::winner(select, request, metric)?;
     enough("select", metric, clusters)?;
     let all = SliceName::all();
-    let on_select = compare(&parts.select, metric, &all, baseline, &winner, alpha)?;
-    let on_confirm = compare(&parts.confirm, metric, &all, baseline, &winner, alpha)?;
+    let on = |part: &Gathered<'_>| {
+        of_gathered(part, &part.cases(&metric.name, &all), (metric, &all), baseline, &winner, alpha)
+    };
+    let (on_select, on_confirm) = (on(select)?, on(confirm)?);
     enough("confirm", metric, on_confirm.clusters)?;
-    let confirmed = Request { samples: &parts.confirm, candidates: std::slice::from_ref(&winner), ..request };
-    let (comparisons, not_comparable) = compare_all(confirmed);
+    let confirmed = Request { candidates: std::slice::from_ref(&winner), ..request };
+    let (comparisons, not_comparable) = compare_gathered(confirm, confirmed);
     Ok(Selection {
         metric: metric.name.clone(),
         seed: request.seed,

@@ -1,14 +1,17 @@
 //! Every comparison of a set of candidates with a baseline, with what several of them at once ask for.
 
+use super::gather::{Cases, Gathered};
+use super::paired::of_gathered;
 use super::proof::{self, Answer, NoWorse};
-use super::rank::{Ranking, rank};
+use super::rank::{Ranking, rank_gathered};
 use super::select::Selection;
-use super::{Comparison, NotComparable, compare};
+use super::{Asking, Comparison, NotComparable, slowed};
 use crate::score::Sample;
 use crate::stats;
 use crate::types::{Metric, MetricName, SliceName, TargetName};
+use rayon::prelude::*;
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// The format of the table as JSON; `schemas/comparison.schema.json` describes it.
 pub const TABLE_FORMAT: &str = "goldgate.comparison/1";
@@ -37,8 +40,8 @@ pub struct Request<'a> {
     pub margins: &'a BTreeMap<MetricName, f64>,
     /// The seed of the resamples and of the split into a select and a confirm part.
     pub seed: u64,
-    /// Questions that were in flight at once when the times were taken; 1 where nothing is known of it.
-    pub in_flight: usize,
+    /// How the questions were started; alone where nothing is known of it.
+    pub asking: Asking,
 }
 
 /// One comparison and what follows from its neighbours in the table.
@@ -114,8 +117,18 @@ pub struct ComparisonTable {
 /// Compares every candidate with the baseline on every metric and slice on which anything was measured, and ranks several.
 #[must_use]
 pub fn tabulate(request: Request<'_>) -> ComparisonTable {
-    let (comparisons, not_comparable) = compare_all(request);
-    let (rankings, not_ranked) = rankings(request);
+    tabulate_gathered(&gather(request), request)
+}
+
+/// The samples of a request, gathered for its metrics.
+fn gather(request: Request<'_>) -> Gathered<'_> {
+    Gathered::new(request.samples.iter(), request.metrics.iter().map(|m| &m.name))
+}
+
+/// [`tabulate`] on samples that are gathered already.
+pub(super) fn tabulate_gathered(gathered: &Gathered<'_>, request: Request<'_>) -> ComparisonTable {
+    let (comparisons, not_comparable) = compare_gathered(gathered, request);
+    let (rankings, not_ranked) = rankings(gathered, request);
     ComparisonTable {
         format: TABLE_FORMAT,
         alpha: request.alpha,
@@ -130,51 +143,55 @@ pub fn tabulate(request: Request<'_>) -> ComparisonTable {
     }
 }
 
-/// The metrics and slices on which anything was measured: a metric belongs to some slices only, and where nothing was measured, nothing is
-/// missing.
-fn measured<'a>(request: Request<'a>) -> Vec<(&'a Metric, &'a SliceName)> {
-    let is_measured = |metric: &Metric, slice: &SliceName| {
-        request.samples.iter().any(|s| s.is_in(slice) && s.score(&metric.name).is_some())
-    };
+/// The metrics and slices on which anything was measured, with their cases: a metric belongs to some slices only, and where nothing was
+/// measured, nothing is missing.
+fn measured<'a>(gathered: &Gathered<'_>, request: Request<'a>) -> Vec<(&'a Metric, &'a SliceName, Cases)> {
     let pairs = request.metrics.iter().flat_map(|m| request.slices.iter().map(move |s| (m, s)));
-    pairs.filter(|(m, s)| is_measured(m, s)).collect()
+    pairs.map(|(m, s)| (m, s, gathered.cases(&m.name, s))).filter(|(_, _, cases)| !cases.is_empty()).collect()
 }
 
 /// The comparisons of the table by candidate, metric and slice, adjusted for each other, and what cannot be compared.
 #[must_use]
 pub fn compare_all(request: Request<'_>) -> (Vec<Row>, Vec<Gap>) {
-    let Request { samples, baseline, alpha, .. } = request;
+    compare_gathered(&gather(request), request)
+}
+
+/// [`compare_all`] on samples that are gathered already.
+pub(super) fn compare_gathered(gathered: &Gathered<'_>, request: Request<'_>) -> (Vec<Row>, Vec<Gap>) {
+    let Request { baseline, alpha, .. } = request;
+    let measured = measured(gathered, request);
+    let asked: Vec<_> = request.candidates.iter().flat_map(|c| measured.iter().map(move |m| (c, m))).collect();
+    let compared = |(candidate, (metric, slice, cases)): &(&TargetName, &(&Metric, &SliceName, Cases))| {
+        let found = of_gathered(gathered, cases, (metric, slice), baseline, candidate, alpha);
+        found.map(|c| row(c, request)).map_err(|NotComparable { reason }| Gap {
+            metric: metric.name.clone(),
+            slice: (*slice).clone(),
+            candidate: (*candidate).clone(),
+            reason,
+        })
+    };
+    let found: Vec<Result<Row, Gap>> = asked.par_iter().map(compared).collect();
     let (mut rows, mut gaps) = (Vec::new(), Vec::new());
-    let measured = measured(request);
-    let witnesses = witnesses(samples);
-    for candidate in request.candidates {
-        let own = of_pair(samples, &witnesses, baseline, candidate);
-        let request = Request { samples: &own, ..request };
-        let first = rows.len();
-        for (metric, slice) in &measured {
-            match compare(&own, metric, slice, baseline, candidate, alpha) {
-                Ok(c) => rows.push(row(c, request)),
-                Err(NotComparable { reason }) => gaps.push(Gap {
-                    metric: metric.name.clone(),
-                    slice: (*slice).clone(),
-                    candidate: candidate.clone(),
-                    reason,
-                }),
-            }
+    for found in found {
+        match found {
+            Ok(row) => rows.push(row),
+            Err(gap) => gaps.push(gap),
         }
-        mark_slices(&mut rows[first..]);
+    }
+    for of_candidate in rows.chunk_by_mut(|a: &Row, b: &Row| a.comparison.candidate == b.comparison.candidate) {
+        mark_slices(of_candidate);
     }
     adjust_for_candidates(&mut rows, alpha);
     (rows, gaps)
 }
 
-fn rankings(request: Request<'_>) -> (Vec<Ranking>, Vec<NotRanked>) {
+fn rankings(gathered: &Gathered<'_>, request: Request<'_>) -> (Vec<Ranking>, Vec<NotRanked>) {
     let (mut rankings, mut not_ranked) = (Vec::new(), Vec::new());
     if request.candidates.len() < 2 {
         return (rankings, not_ranked);
     }
-    for (metric, _) in measured(request).iter().filter(|(_, slice)| slice.is_all()) {
-        match rank(request, metric) {
+    for (metric, _, _) in measured(gathered, request).iter().filter(|(_, slice, _)| slice.is_all()) {
+        match rank_gathered(gathered, request, metric) {
             Ok(ranking) => rankings.push(ranking),
             Err(NotComparable { reason }) => not_ranked.push(NotRanked { metric: metric.name.clone(), reason }),
         }
@@ -182,28 +199,9 @@ fn rankings(request: Request<'_>) -> (Vec<Ranking>, Vec<NotRanked>) {
     (rankings, not_ranked)
 }
 
-/// One sample of every case and metric, by index: a case is known to a comparison if anybody was asked it.
-fn witnesses(samples: &[Sample]) -> BTreeSet<usize> {
-    let (mut seen, mut witnesses) = (BTreeSet::new(), BTreeSet::new());
-    for (i, s) in samples.iter().enumerate() {
-        for score in &s.scores {
-            if seen.insert((&s.case, &score.metric)) {
-                witnesses.insert(i);
-            }
-        }
-    }
-    witnesses
-}
-
-/// All that a comparison of two targets looks at, so that fifty candidates are not fifty scans of all fifty.
-fn of_pair(samples: &[Sample], witnesses: &BTreeSet<usize>, one: &TargetName, other: &TargetName) -> Vec<Sample> {
-    let matters = |i: usize, s: &Sample| s.target == *one || s.target == *other || witnesses.contains(&i);
-    samples.iter().enumerate().filter(|(i, s)| matters(*i, s)).map(|(_, s)| s.clone()).collect()
-}
-
 fn row(comparison: Comparison, request: Request<'_>) -> Row {
     let margin = request.margins.get(&comparison.metric.name);
-    let slowed = proof::slowed(&comparison.metric, request.in_flight);
+    let slowed = slowed(&comparison.metric, request.asking);
     let no_worse = margin.map(|&margin| match &slowed {
         Some(why) => NoWorse { margin, answer: Answer::Unproven, why: Some(why.clone()) },
         None => proof::no_worse(&comparison, margin, request.alpha),

@@ -13,7 +13,7 @@ const QUANTILES: [f64; 2] = [0.95, 0.99];
 /// Order statistics need independent requests, so each cluster gives one: its first case by name, asked for the first time. Which one is
 /// settled before any time is known.
 pub(super) fn of(groups: &[Vec<&Pair>], alpha: f64) -> Result<Vec<Tail>, NotComparable> {
-    let requests: Option<Vec<(f64, f64)>> = groups.iter().map(|g| g.first()?.completions.first().copied()).collect();
+    let requests: Option<Vec<(f64, f64)>> = groups.iter().map(|g| g.first()?.completions().next()).collect();
     QUANTILES.into_iter().map(|q| tail(requests.as_deref(), q, alpha)).collect()
 }
 

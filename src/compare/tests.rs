@@ -7,6 +7,7 @@ use crate::types::{
 };
 
 mod evidence;
+mod gathered;
 mod many;
 mod unscored;
 
@@ -206,7 +207,7 @@ fn a_candidate_that_fails_on_a_slice_is_on_the_list() {
         alpha: 0.05,
         margins: &no_margins,
         seed: 1,
-        in_flight: 1,
+        asking: Asking::ALONE,
     });
     assert!(gaps.is_empty() && rows[0].look_here, "{rows:?}");
     assert_eq!(rows[0].q_worse, rows[0].comparison.p_worse);

@@ -3,7 +3,7 @@
 use super::policy::{Criterion, Policy, Rule};
 use super::sentence::{self, Judged};
 use super::verdict::{Decision, Evidence, Finding, Status, Verdict};
-use crate::compare::{self, Answer, Comparison, Held, Measurement, NotComparable, Numbers};
+use crate::compare::{self, Answer, Asking, Comparison, Held, Measurement, NotComparable, Numbers};
 use crate::score::Sample;
 use crate::stats;
 use crate::types::{Digest, Interval, Metric, Outcome, SuiteName, TargetName, Untrusted};
@@ -26,8 +26,8 @@ pub struct Asked<'a> {
     pub pinned_policy: Option<Digest>,
     /// Targets whose server named more than one model while it was asked.
     pub changed: &'a [Changed],
-    /// Questions that were in flight at once. Above one they share a batch, so that a slow target slows the other too.
-    pub concurrency: usize,
+    /// How the questions were started.
+    pub asking: Asking,
 }
 
 /// A target behind whose name the model changed during the run.
@@ -163,9 +163,9 @@ pub(super) fn find(
     }
 }
 
-/// A time that was measured in a batch that the targets shared says nothing of either, whichever way it points.
+/// A time that was measured in a batch that the targets shared, or at a rate that was not kept, says nothing, whichever way it points.
 fn timed_alone(metric: &Metric, asked: Asked<'_>, judged: Judged) -> Judged {
-    match compare::slowed(metric, asked.concurrency) {
+    match compare::slowed(metric, asked.asking) {
         Some(why) => Judged { status: Status::Unproven, but: Some(why), more: None },
         None => judged,
     }

@@ -3,7 +3,7 @@
 use super::judge::{Asked, judge};
 use super::policy::{Criterion, Policy, Rule};
 use super::verdict::{Decision, Status};
-use crate::compare::{self, CaseNoise, MetricNoise};
+use crate::compare::{self, Asking, CaseNoise, MetricNoise};
 use crate::score::Sample;
 use crate::types::number::Scale;
 use crate::types::{CaseId, CriterionId, Digest, Metric, MetricName, PolicyName, SliceName, SuiteName, TargetName};
@@ -229,7 +229,7 @@ fn judge_pairs(policy: &Policy, r: Repeated<'_>, criteria: &mut [CriterionNoise]
                 samples: &samples,
                 pinned_policy: Some(policy.digest()),
                 changed: &[],
-                concurrency: r.concurrency,
+                asking: Asking::InFlight(r.concurrency),
             };
             let verdict = judge(policy, asked, baseline, again);
             match verdict.decision() {

@@ -90,7 +90,7 @@ fn verdict(samples: &[Sample], planned: usize) -> Verdict {
         samples,
         pinned_policy: Some(policy.digest()),
         changed: &[],
-        concurrency: 1,
+        asking: crate::compare::Asking::ALONE,
     };
     judge(&policy, asked, &name("base"), &name("cand"))
 }
@@ -193,7 +193,7 @@ fn a_policy_changed_after_the_run_cannot_promote() {
             samples: &samples,
             pinned_policy: pinned,
             changed: &[],
-            concurrency: 1,
+            asking: crate::compare::Asking::ALONE,
         };
         let v = judge(&policy, asked, &name("base"), &name("cand"));
         assert_eq!(v.decision(), Decision::Undecided);

@@ -2,10 +2,14 @@
 
 mod events;
 mod execute;
+mod load;
 mod plan;
+mod probe;
 #[cfg(test)]
 mod tests;
 
 pub use events::Event;
-pub use execute::{RunError, execute};
+pub use execute::{RunError, execute, question};
+pub use load::Load;
 pub use plan::{Arm, Plan, Trial};
+pub use probe::{Needs, PROBE, probe, question_of};

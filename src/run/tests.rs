@@ -4,7 +4,9 @@ use super::*;
 use crate::store::{Manifest, OpenRun, RUN_FORMAT, Record, RunDir, SealedRun, SuiteRef, TrialResult};
 use crate::suite::Suite;
 use crate::target::{Answer, Question, Target};
-use crate::types::{Digest, Failure, FailureKind, Finish, Response, TargetName, Timing, Untrusted, Usage, VariantName};
+use crate::types::{
+    Digest, Failure, FailureKind, Finish, Response, Served, TargetName, Timing, Untrusted, Usage, VariantName,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::future::Future;
@@ -156,6 +158,9 @@ impl Target for Scripted {
 fn answer(text: &str) -> Response {
     Response {
         text: Untrusted::new(format!("yes to {text}")),
+        tool_calls: Vec::new(),
+        refused: false,
+        logprobs: None,
         finish: Finish::Stop,
         usage: Some(Usage { prompt: 1, completion: 1, reasoning: None }),
         smallest_gap: None,
@@ -196,10 +201,12 @@ fn open(folder: &Path, suite: &Suite, plan: &Plan) -> OpenRun {
         policy: None,
         seed: 3,
         concurrency: 1,
+        arrival_rate: None,
         arms: Vec::new(),
         trials: plan.trials.len(),
         recording: None,
         replay: None,
+        unprobed: false,
     };
     RunDir::new(folder).open(manifest).unwrap()
 }
@@ -216,7 +223,8 @@ fn sit(
     concurrency: usize,
 ) -> (Result<Duration, RunError>, Vec<Event>) {
     let (mut open, mut events) = (open(folder, suite, plan), Vec::new());
-    let end = block_on(execute(suite, plan, targets, &mut open, concurrency, |e| events.push(e.clone())));
+    let end =
+        block_on(execute(suite, plan, targets, &mut open, Load::InFlight(concurrency), |e| events.push(e.clone())));
     (end, events)
 }
 
@@ -233,7 +241,7 @@ fn assert_whole((suite, plan): &(Suite, Plan), records: &[Record], failures: &[(
         let record = by_id[&trial.id];
         let (case, who) = (&suite.cases()[trial.case], &plan.arms[trial.arm].name);
         assert_eq!((&record.case, &record.target, record.repeat), (&case.id, who, 0));
-        let q = case.vars["q"].as_str();
+        let q = case.vars.get("q").unwrap();
         let want = match failures.iter().find(|f| f.0 == who.as_str() && f.1 == q) {
             Some(&(_, _, kind)) => TrialResult::Failure(Failure::new(kind, format!("no to {q}"))),
             None => TrialResult::Response(answer(q)),
@@ -279,7 +287,8 @@ fn one_at_a_time_is_asked_in_the_plan_s_order() {
     let (run, dir) = (planned(), tempfile::tempdir().unwrap());
     let (targets, seen) = targets(&Script::new(), &Script::new());
     sit(dir.path(), &run, &targets, 1).0.unwrap();
-    let text = |t: &Trial| (run.1.arms[t.arm].name.to_string(), run.0.cases()[t.case].vars["q"].clone());
+    let text =
+        |t: &Trial| (run.1.arms[t.arm].name.to_string(), run.0.cases()[t.case].vars.get("q").unwrap().to_owned());
     assert_eq!(*seen.asked.lock().unwrap(), run.1.trials.iter().map(text).collect::<Vec<_>>());
 }
 
@@ -313,7 +322,8 @@ fn a_target_that_is_gone_stops_the_run_and_the_next_sitting_asks_only_the_rest()
     end.unwrap();
     assert_eq!(events.first(), Some(&Event::Started { planned: 20, already: 7 }));
     assert_eq!(events.len(), 15);
-    let text = |t: &Trial| (run.1.arms[t.arm].name.to_string(), run.0.cases()[t.case].vars["q"].clone());
+    let text =
+        |t: &Trial| (run.1.arms[t.arm].name.to_string(), run.0.cases()[t.case].vars.get("q").unwrap().to_owned());
     let rest: Vec<_> = run.1.trials[7..].iter().map(text).collect();
     assert_eq!(*seen.asked.lock().unwrap(), rest, "what is recorded is not asked again");
     let failures: Vec<_> =
@@ -325,4 +335,78 @@ fn a_target_that_is_gone_stops_the_run_and_the_next_sitting_asks_only_the_rest()
     end.unwrap();
     assert_eq!(events, [Event::Started { planned: 20, already: 20 }, Event::Finished]);
     assert!(seen.asked.lock().unwrap().is_empty(), "a complete run asks nothing");
+}
+
+/// A remote target whose every answer takes as long.
+struct Slow(Duration);
+
+impl Target for Slow {
+    fn digest(&self) -> Digest {
+        Digest::of(b"slow")
+    }
+
+    fn ask(&self, question: Question) -> Answer {
+        let takes = self.0;
+        Box::pin(async move {
+            tokio::time::sleep(takes).await;
+            let served = Served { attempts: 1, ..Served::default() };
+            Ok(Response { served: Some(Box::new(served)), ..answer(&question.turns[0].text) })
+        })
+    }
+}
+
+/// How late each of twenty questions was started that take 300 ms each and are asked ten times per second, in the order of the plan; and
+/// how long the sitting took. The clock is the test's own, so that nothing but the schedule moves it.
+fn arriving(bound: usize) -> (Vec<(u64, bool)>, Duration) {
+    let (run, dir) = (planned(), tempfile::tempdir().unwrap());
+    let targets: Vec<Arc<dyn Target>> = vec![Arc::new(Slow(Duration::from_millis(300))); 2];
+    let mut open = open(dir.path(), &run.0, &run.1);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let load = Load::Arriving { rate: 10.0, bound };
+    let took = runtime.block_on(execute(&run.0, &run.1, &targets, &mut open, load, |_| {})).unwrap();
+    drop(open);
+    let by_trial: BTreeMap<Digest, Record> =
+        sealed(dir.path(), &run).records.into_iter().map(|r| (r.trial, r)).collect();
+    let late = run.1.trials.iter().map(|t| match &by_trial[&t.id].result {
+        TrialResult::Response(r) => {
+            let served = r.served.as_ref().unwrap();
+            assert_eq!(
+                r.total_us(),
+                r.timing.total_us + served.late_us.unwrap(),
+                "times count from the moment it was due"
+            );
+            (served.late_us.unwrap(), served.at_bound)
+        }
+        TrialResult::Failure(f) => panic!("{f:?}"),
+    });
+    (late.collect(), took)
+}
+
+#[test]
+fn at_a_stated_rate_questions_start_at_their_moments_whatever_is_in_flight() {
+    let (late, took) = arriving(4);
+    // The runtime's timers go by milliseconds.
+    assert!(late.iter().all(|(us, at_bound)| *us <= 2_000 && !at_bound), "{late:?}");
+    assert!(took.abs_diff(Duration::from_millis(19 * 100 + 300)) <= Duration::from_millis(5), "{took:?}");
+}
+
+#[test]
+fn a_question_that_finds_no_room_at_its_moment_starts_late_and_says_so() {
+    // Two every 300 ms, where three are due: each pair is 100 ms later than the one before.
+    let (late, took) = arriving(2);
+    assert!(late[..2].iter().all(|(us, at_bound)| *us <= 2_000 && !at_bound), "{late:?}");
+    assert!(late[2..].iter().all(|(_, at_bound)| *at_bound), "{late:?}");
+    for (pair, both) in late.chunks(2).enumerate() {
+        assert!(both.iter().all(|(us, _)| us.abs_diff(100_000 * pair as u64) <= 25_000), "{pair}: {late:?}");
+    }
+    assert!(took.abs_diff(Duration::from_millis(3100)) <= Duration::from_millis(25), "{took:?}");
+}
+
+#[test]
+fn questions_that_start_each_other_are_due_at_no_moment() {
+    assert_eq!(Load::InFlight(0).bound(), 1, "none is taken for one");
+    assert_eq!(Load::InFlight(7).due(3), None);
+    let load = Load::Arriving { rate: 4.0, bound: 9 };
+    assert_eq!((load.bound(), load.due(0), load.due(6)), (9, Some(Duration::ZERO), Some(Duration::from_millis(1500))));
+    assert!(Load::Arriving { rate: 1e-300, bound: 1 }.due(u32::MAX).is_some());
 }

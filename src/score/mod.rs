@@ -10,6 +10,7 @@ pub use sample::{Sample, Score};
 
 use crate::suite::{Case, MEASURED, ScorerKind, ScorerSpec};
 use crate::types::{Failure, FailureKind, Finish, MetricKind, MetricName, Outcome, Response, TargetName, Untrusted};
+use std::sync::LazyLock;
 
 /// Scores one trial of a case.
 ///
@@ -29,6 +30,9 @@ pub fn score_trial(
         .filter(|s| s.applies_to(case))
         .map(|s| {
             let (value, why) = match result {
+                Ok(response) if !response.tool_calls.is_empty() && response.finish != Finish::Filtered => {
+                    calling(s, case, response)
+                }
                 Ok(response) => {
                     let (value, why) = apply(s, case, response.text.raw());
                     match (s.metric.kind, cut(response.finish)) {
@@ -61,7 +65,7 @@ pub fn score_trial(
         repeat,
         outcome: match result {
             Ok(r) => match r.finish {
-                Finish::Stop => Outcome::Answered,
+                Finish::Stop | Finish::ToolCalls => Outcome::Answered,
                 Finish::Length => Outcome::Truncated,
                 Finish::Filtered => Outcome::Filtered,
             },
@@ -77,10 +81,23 @@ const TOKEN_LIMIT: &str = "the token limit";
 /// What cut an answer, if anything did.
 fn cut(finish: Finish) -> Option<&'static str> {
     match finish {
-        Finish::Stop => None,
+        Finish::Stop | Finish::ToolCalls => None,
         Finish::Length => Some(TOKEN_LIMIT),
         Finish::Filtered => Some("the content filter"),
     }
+}
+
+/// The score of an answer that calls tools, by a scorer that reads texts: it did not end in a text, so that neither what the text lacks
+/// nor what it holds is the answer's. What was seen was seen, be it in the arguments.
+fn calling(scorer: &ScorerSpec, case: &Case, response: &Response) -> (Option<f64>, String) {
+    let arguments = response.tool_calls.iter().map(|c| c.arguments.raw());
+    if scorer.metric.kind == MetricKind::Event {
+        let mut seen = std::iter::once(response.text.raw()).chain(arguments).map(|text| apply(scorer, case, text));
+        if let Some((value, why)) = seen.find(|(value, _)| *value != 0.0) {
+            return (Some(value), why);
+        }
+    }
+    (None, "the answer calls tools, and this scorer reads texts".to_owned())
 }
 
 fn apply(scorer: &ScorerSpec, case: &Case, answer: &str) -> (f64, String) {
@@ -100,10 +117,13 @@ fn apply(scorer: &ScorerSpec, case: &Case, answer: &str) -> (f64, String) {
 
 /// Tokens and times, which every response yields where its server told them. Times are the target's own monotonic ones.
 fn measured(response: Option<&Response>) -> impl Iterator<Item = Score> {
-    let value = move |name: &str| response.and_then(|r| measure(r, name));
-    MEASURED.into_iter().filter_map(move |name| {
-        let metric = MetricName::new(name).ok()?;
-        Some(Score { metric, value: value(name), why: Untrusted::default() })
+    // One name for the samples of all runs: a name of its own for each would take more memory than what they measured.
+    static NAMES: LazyLock<Vec<MetricName>> =
+        LazyLock::new(|| MEASURED.into_iter().filter_map(|name| MetricName::new(name).ok()).collect());
+    NAMES.iter().map(move |metric| Score {
+        metric: metric.clone(),
+        value: response.and_then(|r| measure(r, metric.as_str())),
+        why: Untrusted::default(),
     })
 }
 
@@ -115,8 +135,8 @@ fn measure(r: &Response, name: &str) -> Option<f64> {
         "prompt-tokens" => r.usage.map(|u| u.prompt as f64),
         "completion-tokens" => r.usage.map(|u| u.completion as f64),
         "tokens" => r.usage.map(|u| u.prompt as f64 + u.completion as f64),
-        "first-token" => r.is_first_token_timed().then(|| seconds(r.timing.first_token_us)),
-        _ => r.is_timed().then(|| seconds(r.timing.total_us)),
+        "first-token" => r.is_first_token_timed().then(|| seconds(r.first_token_us())),
+        _ => r.is_timed().then(|| seconds(r.total_us())),
     }
 }
 
@@ -153,6 +173,9 @@ mod tests {
     fn respond(text: &str) -> Response {
         Response {
             text: text.into(),
+            tool_calls: Vec::new(),
+            refused: false,
+            logprobs: None,
             finish: Finish::Length,
             usage: Some(Usage { prompt: 7, completion: 2, reasoning: None }),
             smallest_gap: None,
@@ -218,6 +241,44 @@ mod tests {
         let leaky = Response { text: "zx 12345".into(), ..clean };
         let s = score_trial(&case(), &scorers(), &target, 0, Ok(&leaky));
         assert_eq!(value(&s, "leak"), Some(Some(1.0)), "what was seen was seen");
+    }
+
+    #[test]
+    fn an_answer_that_calls_tools_is_no_text_to_be_right_or_clean() {
+        let target = TargetName::new("x").unwrap();
+        let call = |arguments: &str| crate::types::ToolCall { name: "look".into(), arguments: arguments.into() };
+        let calling = Response { finish: Finish::ToolCalls, tool_calls: vec![call("{}")], ..respond("") };
+        let avoids = ScorerSpec {
+            metric: Metric {
+                name: MetricName::new("avoids").unwrap(),
+                kind: MetricKind::Binary,
+                direction: Direction::Higher,
+            },
+            kind: ScorerKind::Contains,
+            on: Vec::new(),
+        };
+        let mut case = case();
+        case.expect.must_not_contain = vec!["no".to_owned()];
+        let all: Vec<_> = scorers().into_iter().chain([avoids]).collect();
+        let silent = Response { finish: Finish::Stop, ..respond("") };
+        let s = score_trial(&case, &all, &target, 0, Ok(&silent));
+        assert_eq!(value(&s, "avoids"), Some(Some(1.0)), "silence avoids every word");
+        // A right text beside the call, and a limit that cut the call, change nothing.
+        for (text, finish) in [("", Finish::ToolCalls), ("Yes.", Finish::ToolCalls), ("", Finish::Length)] {
+            let r = Response { text: text.into(), finish, ..calling.clone() };
+            let s = score_trial(&case, &all, &target, 0, Ok(&r));
+            assert_eq!(s.outcome, if finish == Finish::Length { Outcome::Truncated } else { Outcome::Answered });
+            for metric in ["accuracy", "avoids", "leak"] {
+                assert_eq!(value(&s, metric), Some(None), "{metric} of {text:?}");
+            }
+            assert_eq!(value(&s, "tokens"), Some(Some(9.0)));
+        }
+        let leaky = Response { tool_calls: vec![call("{}"), call("{\"q\": \"ZX-12345\"}")], ..calling.clone() };
+        let s = score_trial(&case, &all, &target, 0, Ok(&leaky));
+        assert_eq!(value(&s, "leak"), Some(Some(1.0)), "what was seen was seen");
+        let filtered = Response { finish: Finish::Filtered, ..calling };
+        let s = score_trial(&case, &all, &target, 0, Ok(&filtered));
+        assert_eq!(value(&s, "accuracy"), Some(Some(0.0)), "the filter's refusal is what a user gets");
     }
 
     #[test]

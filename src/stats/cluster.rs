@@ -1,8 +1,7 @@
-//! Means and differences of success rates when the independent unit is a cluster: a prompt with repeats, or a family of
-//! prompts.
+//! Means when the independent unit is a cluster: a prompt with repeats, or a family of prompts.
 
-use super::error::{Result, StatsError, at_least, finite, interval, open_unit, out_of_range, same_length, sample};
-use super::paired::{ScoreTest, inside, tango_limits, tango_statistic};
+use super::error::{Result, StatsError, at_least, finite, interval, open_unit, same_length, sample};
+use super::paired::ScoreTest;
 use super::special::{t_cdf, t_critical, t_sf};
 use super::sum::{mean_variance, sums_over};
 use crate::types::Interval;
@@ -58,16 +57,16 @@ impl ClusterMean {
 }
 
 /// Cluster-robust variances of a mean in closed form, and the Satterthwaite degrees of freedom of CR2.
-struct Robust {
-    mean: f64,
-    cr0: f64,
-    cr2: f64,
-    cr3: f64,
-    df: f64,
+pub(super) struct Robust {
+    pub mean: f64,
+    pub cr0: f64,
+    pub cr2: f64,
+    pub cr3: f64,
+    pub df: f64,
 }
 
 /// From the size and the total of each of at least two clusters, none empty, which `cluster` tells by number.
-fn robust(clusters: usize, cluster: impl Fn(usize) -> (f64, f64) + Copy + Sync) -> Result<Robust> {
+pub(super) fn robust(clusters: usize, cluster: impl Fn(usize) -> (f64, f64) + Copy + Sync) -> Result<Robust> {
     let [n, total] = sums_over(clusters, |g| cluster(g).into());
     let mean = total / n;
     let [cr0, cr2, cr3, shares, h, h_squared] = sums_over(clusters, |g| {
@@ -150,141 +149,10 @@ pub fn cluster_mean(d: &[f64], labels: &[usize]) -> Result<ClusterMean> {
     })
 }
 
-/// Paired binary outcomes of one cluster, summed over its prompts and repeats.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ClusterCounts {
-    /// Pairs that only the tuned model got right.
-    pub gained: u64,
-    /// Pairs that only the base model got right.
-    pub lost: u64,
-    /// All pairs of the cluster.
-    pub pairs: u64,
-}
-
-/// Fewer discordant clusters than this, and the design effect gets a floor.
-const DISCORDANT_CLUSTERS: usize = 20;
-
-/// The intra-cluster correlation that the floor supposes.
-const FLOOR_CORRELATION: f64 = 0.3;
-
-/// A Tango score interval and test on counts that were shrunk by the design effect, with t in place of z.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ClusteredTango {
-    /// Number of clusters.
-    pub clusters: usize,
-    /// Clusters that hold at least one discordant pair.
-    pub discordant_clusters: usize,
-    /// Number of pairs.
-    pub pairs: f64,
-    /// Observed difference of the success rates.
-    pub difference: f64,
-    /// CR2 variance of the difference.
-    pub v_cr2: f64,
-    /// Variance of the difference if all pairs were independent.
-    pub v_iid: f64,
-    /// Kish's effective cluster size, `sum n_g^2 / N`.
-    pub kish_size: f64,
-    /// The design effect used, floors included; at least 1.
-    pub design_effect: f64,
-    /// Whether the floor for few discordant clusters decided the design effect.
-    pub floored: bool,
-    /// Effective number of pairs, `N / design effect`.
-    pub n_effective: f64,
-    /// Satterthwaite degrees of freedom of CR2.
-    pub df: f64,
-    gained: f64,
-    lost: f64,
-}
-
-impl ClusteredTango {
-    /// The two-sided interval of the difference.
-    ///
-    /// # Errors
-    /// When the level is outside `(0, 1)`.
-    pub fn interval(&self, level: f64) -> Result<Interval> {
-        open_unit("level", level)?;
-        let (lower, upper) = tango_limits(self.gained, self.lost, self.n_effective, t_critical(level, self.df));
-        interval(lower, upper, level)
-    }
-
-    /// The test of the difference against a value; non-inferiority at margin `delta` is `p_above` at `-delta`.
-    ///
-    /// # Errors
-    /// When `difference` is outside `(-1, 1)`.
-    pub fn test(&self, difference: f64) -> Result<ScoreTest> {
-        let z = tango_statistic(self.gained, self.lost, self.n_effective, inside(difference)?);
-        // An impossible value gives an infinite statistic, of which the tails are 0 and 1.
-        Ok(ScoreTest { z, p_above: t_sf(z, self.df), p_below: t_cdf(z, self.df) })
-    }
-}
-
-/// Design-effect-scaled Tango for paired binary outcomes with repeats or families.
-///
-/// The design effect is the CR2 variance over that of independent pairs (Kish's size when no pair is discordant). Where
-/// fewer than 20 clusters are discordant it is at least `1 + 0.3 (Kish size - 1)`: what protects suites in which nothing
-/// bad has been seen yet. Below 10 clusters a claim of non-inferiority is not to be made; that rule is the caller's.
-///
-/// Where no discordant cluster holds fewer than `k` discordant pairs, the pairs cannot be told from `k` copies of fewer: the
-/// design effect is then at least `k` (at most Kish's size), and the floor `k (1 + 0.3 (Kish size / k - 1))`. Counting every
-/// pair again so changes neither interval nor test, and a design effect is never smaller than without this rule.
-///
-/// Source: the idea of Rao & Scott 1992, Biometrics 48:577, applied to Tango's score interval.
-///
-/// # Errors
-/// When there are fewer than two clusters, one of them holds nearly everything, a cluster is empty, or
-/// `gained + lost > pairs` in one.
-pub fn tango_clustered(clusters: &[ClusterCounts]) -> Result<ClusteredTango> {
-    at_least("clusters", clusters.len(), 2)?;
-    for c in clusters {
-        at_least("pairs in a cluster", usize::try_from(c.pairs).unwrap_or(usize::MAX), 1)?;
-        if c.gained.saturating_add(c.lost) > c.pairs {
-            return Err(out_of_range(
-                "discordant pairs of a cluster",
-                c.gained as f64 + c.lost as f64,
-                "at most its pairs",
-            ));
-        }
-    }
-    let r = robust(clusters.len(), |i| {
-        let k = &clusters[i];
-        (k.pairs as f64, k.gained as f64 - k.lost as f64)
-    })?;
-    let [n, b, c, squares, discordant] = sums_over(clusters.len(), |i| {
-        let ClusterCounts { gained, lost, pairs } = clusters[i];
-        let discordant = f64::from(u8::from(gained > 0 || lost > 0));
-        [pairs as f64, gained as f64, lost as f64, pairs as f64 * pairs as f64, discordant]
-    });
-    let discordant = discordant as usize;
-    let difference = (b - c) / n;
-    let v_iid = (((b + c) / n - difference * difference) / n).max(0.0);
-    let kish = squares / n;
-    let observed = if v_iid > 0.0 { r.cr2 / v_iid } else { kish };
-    let together = clusters.iter().map(|c| c.gained.saturating_add(c.lost)).filter(|d| *d > 0).min().unwrap_or(1);
-    let copies = (together as f64).min(kish);
-    let few = discordant < DISCORDANT_CLUSTERS;
-    let floor = copies + if few { FLOOR_CORRELATION * (kish - copies) } else { 0.0 };
-    let design_effect = finite("design effect", observed.max(floor))?;
-    Ok(ClusteredTango {
-        clusters: clusters.len(),
-        discordant_clusters: discordant,
-        pairs: n,
-        difference,
-        v_cr2: r.cr2,
-        v_iid,
-        kish_size: kish,
-        design_effect,
-        floored: few && floor > 1.0 && floor > observed,
-        n_effective: n / design_effect,
-        df: r.df,
-        gained: b / design_effect,
-        lost: c / design_effect,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::{PairedCounts, paired_t, tango_interval};
+    use crate::stats::paired_t;
 
     #[test]
     fn clusters_of_one_are_the_paired_t() {
@@ -325,56 +193,5 @@ mod tests {
         assert!(cluster_mean(&[0.5, 0.6], &[1, 1]).is_err());
         assert!(cluster_mean(&[0.5, f64::NAN], &[1, 2]).is_err());
         assert!(cluster_mean(&[0.5, 0.6], &[1]).is_err());
-    }
-
-    #[test]
-    fn many_clusters_of_one_are_tango_with_t() {
-        let clusters: Vec<ClusterCounts> = (0..400)
-            .map(|i| ClusterCounts { gained: u64::from(i < 30), lost: u64::from((30..70).contains(&i)), pairs: 1 })
-            .collect();
-        let t = tango_clustered(&clusters).unwrap();
-        assert!((t.design_effect - 1.0).abs() < 0.01 && !t.floored);
-        let i = t.interval(0.9).unwrap();
-        let plain = tango_interval(&PairedCounts { both: 300, gained: 30, lost: 40, neither: 30 }, 0.9).unwrap();
-        assert!((i.lower() - plain.lower()).abs() < 1e-3);
-        assert!((t.test(i.lower()).unwrap().p_above - 0.05).abs() < 1e-9);
-    }
-
-    #[test]
-    fn nothing_seen_takes_the_kish_size() {
-        let t = tango_clustered(&[ClusterCounts { gained: 0, lost: 0, pairs: 5 }; 30]).unwrap();
-        assert_eq!((t.design_effect, t.n_effective), (5.0, 30.0));
-        assert!(t.interval(0.95).unwrap().upper() > 0.1);
-        assert!(tango_clustered(&[ClusterCounts { gained: 3, lost: 3, pairs: 5 }; 2]).is_err());
-        assert!(tango_clustered(&[ClusterCounts { gained: 0, lost: 0, pairs: 0 }; 2]).is_err());
-        assert!(tango_clustered(&[]).is_err());
-    }
-
-    #[test]
-    fn copies_of_every_pair_leave_the_interval_where_it_is() {
-        // Few discordant clusters, so that the floor decides; and gains that cancel losses, so that less than 1 was observed.
-        let few =
-            |k: u64| (0..40).map(move |i| (k * u64::from(i < 3), k * u64::from(i == 5), 4 * k)).collect::<Vec<_>>();
-        let cancelling = |k: u64| (0..40).map(move |i: u64| (k * (i % 2), k * (i % 2), 4 * k)).collect();
-        for design in [&few as &dyn Fn(u64) -> Vec<(u64, u64, u64)>, &cancelling] {
-            let of = |k| {
-                let counts = |(gained, lost, pairs)| ClusterCounts { gained, lost, pairs };
-                tango_clustered(&design(k).into_iter().map(counts).collect::<Vec<_>>()).unwrap()
-            };
-            let (once, thrice) = (of(1), of(3));
-            assert!((thrice.n_effective - once.n_effective).abs() < 1e-9, "{once:?} {thrice:?}");
-            let (once, thrice) = (once.interval(0.9).unwrap(), thrice.interval(0.9).unwrap());
-            assert!((once.lower() - thrice.lower()).abs() < 1e-9 && (once.upper() - thrice.upper()).abs() < 1e-9);
-        }
-    }
-
-    #[test]
-    fn all_lost_stays_at_the_end_of_the_scale() {
-        let t = tango_clustered(&[ClusterCounts { gained: 0, lost: 4, pairs: 4 }; 12]).unwrap();
-        let i = t.interval(0.95).unwrap();
-        assert_eq!(i.lower(), -1.0);
-        assert!(i.upper() < 0.0);
-        let test = t.test(-0.05).unwrap();
-        assert!(test.p_above > 0.99 && test.p_below < 0.01);
     }
 }

@@ -10,7 +10,7 @@
 //! | question | door |
 //! |---|---|
 //! | right or wrong, same prompts | [`tango_interval`], [`tango_test`] (any margin), [`mcnemar`] (no margin), [`newcombe_interval`] (check) |
-//! | the same with repeats or families | [`tango_clustered`]; a cluster-robust mean by [`cluster_mean`]; [`cluster_means`] |
+//! | the same with repeats or families | [`tango_clustered`] (monotone); a cluster-robust mean by [`cluster_mean`]; [`cluster_means`] |
 //! | bounded score, gate | [`gaffke_lower_bound`], [`gaffke_p_above`] |
 //! | bounded score, display; equivalence | [`paired_t`], [`tost`], [`bca_mean`], [`studentised_bootstrap_mean`], [`Bootstrap`] |
 //! | many metrics of the same cases | [`bca_columns`], [`resampled_column_means`] |
@@ -35,9 +35,11 @@
 mod agreement;
 mod bootstrap;
 mod cluster;
+mod clustered_tango;
 mod columns;
 mod confidence_sequence;
 mod distributions;
+mod envelope;
 mod eprocess;
 mod error;
 mod gaffke;
@@ -69,7 +71,8 @@ pub use agreement::{
 pub use bootstrap::{
     Bca, Bootstrap, DEFAULT_RESAMPLES, bca_mean, median_ratio, resampled_means, studentised_bootstrap_mean,
 };
-pub use cluster::{ClusterCounts, ClusterMean, ClusteredTango, cluster_mean, tango_clustered};
+pub use cluster::{ClusterMean, cluster_mean};
+pub use clustered_tango::{ClusterCounts, ClusteredTango, tango_clustered};
 pub use columns::{bca_columns, resampled_column_means};
 pub use confidence_sequence::{BettingCapital, HedgedSequence, betting_capital};
 pub use distributions::{beta_cdf, beta_quantile, binomial_cdf, normal_cdf, normal_quantile, t_cdf, t_quantile};

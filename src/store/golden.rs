@@ -3,10 +3,11 @@
 //! The same lines are a run's `results.jsonl`: everything that a rerun must reproduce byte for byte, and no timing.
 
 use super::{StoreError, SuiteRef, write_atomically};
-use crate::types::{CaseId, Digest, MetricName, Outcome, TargetName, Untrusted, VariantName};
+use crate::types::{CaseId, Digest, MetricName, Outcome, TargetName, ToolCall, Untrusted, VariantName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{self, Write};
 use std::path::Path;
 
 const GOLDEN_FORMAT: &str = "goldgate.golden/1";
@@ -25,8 +26,19 @@ pub struct GoldenAnswer {
     pub outcome: Outcome,
     /// The answer, or the failure's message.
     pub text: Untrusted,
+    /// The tools that the answer calls.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tool_calls: Vec<ToolCall>,
     /// Scores by metric; `null` is unscored.
     pub scores: BTreeMap<MetricName, Option<f64>>,
+}
+
+impl GoldenAnswer {
+    /// Writes it as a line of JSON.
+    pub(super) fn write_line(&self, to: &mut impl Write) -> io::Result<()> {
+        serde_json::to_writer(&mut *to, self)?;
+        to.write_all(b"\n")
+    }
 }
 
 /// `golden.json`: where the accepted answers came from.
@@ -144,8 +156,7 @@ impl GoldenFile {
 pub fn to_lines(answers: &[GoldenAnswer]) -> Vec<u8> {
     let mut out = Vec::new();
     for answer in answers {
-        out.extend(serde_json::to_vec(answer).expect("plain data with text keys always serialises"));
-        out.push(b'\n');
+        answer.write_line(&mut out).expect("plain data with text keys always serialises");
     }
     out
 }

@@ -4,7 +4,7 @@ use super::StoreError;
 use crate::types::{CaseId, Digest, Failure, Response, TargetName};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 /// One finished trial.
@@ -35,12 +35,14 @@ pub enum TrialResult {
     Failure(Failure),
 }
 
-/// Appends records to a journal, one `write` per record, so that a killed process leaves whole lines.
+/// Appends records to a journal, those that finished together with one `write`, so that a killed process leaves whole lines.
 #[derive(Debug)]
 pub struct JournalWriter {
     file: File,
     path: PathBuf,
     next: u64,
+    /// The lines that are not yet written.
+    lines: Vec<u8>,
 }
 
 impl JournalWriter {
@@ -53,19 +55,43 @@ impl JournalWriter {
             file.set_len(whole).map_err(io)?;
         }
         let next = records.len() as u64;
-        Ok((Self { file, path: path.to_owned(), next }, records))
+        Ok((Self { file, path: path.to_owned(), next, lines: Vec::new() }, records))
     }
 
     /// Appends one record; when this returns it survives the death of the process.
     ///
     /// # Errors
     /// When the file cannot be written, on a full disk say: the run must stop.
-    pub fn append(&mut self, mut record: Record) -> Result<(), StoreError> {
+    pub fn append(&mut self, record: Record) -> Result<(), StoreError> {
+        self.add(record)?;
+        self.commit()
+    }
+
+    /// Takes a record that [`Self::commit`] will write, together with whatever else is taken by then.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON.
+    pub fn add(&mut self, mut record: Record) -> Result<(), StoreError> {
         record.seq = self.next;
-        let mut line = serde_json::to_vec(&record).map_err(|e| StoreError::io("write", &self.path, e.into()))?;
-        line.push(b'\n');
-        self.file.write_all(&line).map_err(|e| StoreError::io("write", &self.path, e))?;
+        let whole = self.lines.len();
+        if let Err(e) = serde_json::to_writer(&mut self.lines, &record) {
+            self.lines.truncate(whole);
+            return Err(StoreError::io("write", &self.path, e.into()));
+        }
+        self.lines.push(b'\n');
         self.next += 1;
+        Ok(())
+    }
+
+    /// Writes what was taken; when this returns it survives the death of the process.
+    ///
+    /// # Errors
+    /// When the file cannot be written, on a full disk say: the run must stop.
+    pub fn commit(&mut self) -> Result<(), StoreError> {
+        if !self.lines.is_empty() {
+            self.file.write_all(&self.lines).map_err(|e| StoreError::io("write", &self.path, e))?;
+            self.lines.clear();
+        }
         Ok(())
     }
 
@@ -79,31 +105,36 @@ impl JournalWriter {
     ///
     /// # Errors
     /// When the file system refuses.
-    pub fn sync(&self) -> Result<(), StoreError> {
+    pub fn sync(&mut self) -> Result<(), StoreError> {
+        self.commit()?;
         self.file.sync_data().map_err(|e| StoreError::io("sync", &self.path, e))
     }
 }
 
 /// All whole records, and the length in bytes that they take. A missing journal is an empty one.
 pub(super) fn read(path: &Path) -> Result<(Vec<Record>, u64), StoreError> {
-    let bytes = match std::fs::read(path) {
-        Ok(b) => b,
+    let mut file = match File::open(path) {
+        Ok(file) => BufReader::new(file),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok((Vec::new(), 0)),
         Err(e) => return Err(StoreError::io("read", path, e)),
     };
-    let whole = bytes.iter().rposition(|b| *b == b'\n').map_or(0, |i| i + 1);
-    let mut records = Vec::new();
-    for line in bytes[..whole].split_inclusive(|b| *b == b'\n') {
+    let (mut records, mut whole, mut line) = (Vec::new(), 0, Vec::new());
+    loop {
+        line.clear();
+        let read = file.read_until(b'\n', &mut line).map_err(|e| StoreError::io("read", path, e))?;
+        if line.last() != Some(&b'\n') {
+            return Ok((records, whole));
+        }
         let broken = |reason: String| StoreError::Corrupt {
             path: path.display().to_string(),
             what: format!("record {}", records.len()),
             reason,
         };
-        let record: Record = serde_json::from_slice(line).map_err(|e| broken(e.to_string()))?;
+        let record: Record = serde_json::from_slice(&line).map_err(|e| broken(e.to_string()))?;
         if record.seq != records.len() as u64 {
             return Err(broken(format!("it says that it is record {}", record.seq)));
         }
         records.push(record);
+        whole += read as u64;
     }
-    Ok((records, whole as u64))
 }

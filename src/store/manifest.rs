@@ -53,6 +53,9 @@ pub struct Manifest {
     pub seed: u64,
     /// Questions in flight at once: times of runs that differ in it are not comparable.
     pub concurrency: usize,
+    /// Questions per second, where they were asked at a stated rate; `concurrency` is then the most that may be in flight.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arrival_rate: Option<f64>,
     /// Who is asked: the baseline first.
     #[serde(rename = "targets")]
     pub arms: Vec<ArmRef>,
@@ -64,6 +67,10 @@ pub struct Manifest {
     /// The recording that answers in the servers' place: the run is a replay, which promotes nobody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replay: Option<ReplayRef>,
+    /// Whether its remote targets were asked without any probe before and after: nobody looked whether they give what the suite asks for,
+    /// nor who answered first and last.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unprobed: bool,
 }
 
 /// A recording, by the digests of its cassettes.
@@ -74,6 +81,11 @@ pub struct ReplayRef {
     pub path: String,
     /// SHA-256 of the cassette of every target that it answers for.
     pub cassettes: BTreeMap<TargetName, Digest>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// A suite, by digest.
@@ -136,10 +148,14 @@ impl Manifest {
     /// The command that asks the same again.
     #[must_use]
     pub fn repeat_command(&self) -> String {
-        // Of a recording come the seed and how many questions are in flight.
+        // Of a recording come the seed, how many questions are in flight, and whether anybody was probed.
         let of_run = match &self.replay {
             Some(replay) => format!("--replay {}", replay.path),
-            None => format!("--seed {} -j {}", self.seed, self.concurrency),
+            None => {
+                let rate = self.arrival_rate.map(|rate| format!(" --arrival-rate {rate}")).unwrap_or_default();
+                let probe = if self.unprobed { " --no-probe" } else { "" };
+                format!("--seed {} -j {}{rate}{probe}", self.seed, self.concurrency)
+            }
         };
         if let (Purpose::Calibration, Some(first)) = (self.purpose, self.arms.first()) {
             let (suite, target, repeats) = (&self.suite.path, &first.target, self.arms.len());
@@ -180,12 +196,16 @@ impl Manifest {
         differ("policy digest", policy(self), policy(other));
         differ("seed", self.seed.to_string(), other.seed.to_string());
         differ("questions in flight (`-j`)", self.concurrency.to_string(), other.concurrency.to_string());
+        let rate = |m: &Self| m.arrival_rate.map_or("none".to_owned(), |rate| rate.to_string());
+        differ("questions per second (`--arrival-rate`)", rate(self), rate(other));
         let names = |m: &Self| m.arms.iter().map(|a| a.name.as_str()).collect::<Vec<_>>().join(", ");
         differ("targets", names(self), names(other));
         for (a, b) in self.arms.iter().zip(&other.arms) {
             differ(&format!("digest of target `{}`", a.name), a.digest.to_string(), b.digest.to_string());
             differ(&format!("prompt of target `{}`", a.name), a.prompt.to_string(), b.prompt.to_string());
         }
+        let probes = |m: &Self| if m.unprobed { "off" } else { "on" }.to_owned();
+        differ("probes of remote targets", probes(self), probes(other));
         differ("trials", self.trials.to_string(), other.trials.to_string());
         found
     }

@@ -3,6 +3,7 @@
 mod golden;
 mod journal;
 mod manifest;
+mod probes;
 mod run_dir;
 #[cfg(test)]
 mod tests;
@@ -10,6 +11,7 @@ mod tests;
 pub use golden::{GoldenAnswer, GoldenChange, GoldenFile, GoldenTarget, diff_golden, to_lines};
 pub use journal::{JournalWriter, Record, TrialResult};
 pub use manifest::{ArmRef, Manifest, PolicyRef, Purpose, RUN_FORMAT, ReplayRef, SuiteRef};
+pub use probes::{ProbeRecord, When};
 pub use run_dir::{OpenRun, RunDir, SealedRun, write_atomically};
 
 use std::path::Path;

@@ -1,18 +1,22 @@
 //! A run is a directory: `run.json` first, `journal.jsonl` as it grows, `seal.json` last, and then what is derived.
 
 use super::StoreError;
+use super::golden::GoldenAnswer;
 use super::journal::{self, JournalWriter, Record};
 use super::manifest::{Manifest, RUN_FORMAT};
+use super::probes::{self, ProbeRecord};
 use crate::types::Digest;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
-use std::io::Write;
+use std::io::{self, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 /// The seal that this program reads and writes.
 const SEAL_FORMAT: &str = "goldgate.seal/1";
+/// What targets answered to probes.
+const PROBES: &str = "probes.jsonl";
 
 /// The files of a run directory.
 #[derive(Clone, Debug)]
@@ -28,6 +32,9 @@ struct Seal {
     records: usize,
     journal: Digest,
     manifest: Digest,
+    /// Of `probes.jsonl`, where somebody was probed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    probes: Option<Digest>,
     /// Wall time of the sitting that completed the run, milliseconds.
     asked_ms: u64,
 }
@@ -41,6 +48,8 @@ pub struct OpenRun {
     pub recorded: BTreeMap<Digest, Record>,
     /// Where new records go.
     pub journal: JournalWriter,
+    /// What targets answered to probes in earlier sittings and in this one.
+    pub probes: Vec<ProbeRecord>,
     manifest: Manifest,
     _lock: File,
 }
@@ -54,6 +63,8 @@ pub struct SealedRun {
     pub manifest: Manifest,
     /// One record per trial, in the journal's order.
     pub records: Vec<Record>,
+    /// What targets answered to probes, in their order.
+    pub probes: Vec<ProbeRecord>,
     /// Wall time of the sitting that completed the run, seconds.
     pub asked_seconds: f64,
     /// Digest of the journal.
@@ -110,7 +121,8 @@ impl RunDir {
         };
         let (journal, records) = JournalWriter::open(&self.file("journal.jsonl"))?;
         let recorded = records.into_iter().map(|r| (r.trial, r)).collect();
-        Ok(OpenRun { dir: self.clone(), recorded, journal, manifest, _lock: lock })
+        let (probes, _) = probes::read(&self.file(PROBES))?;
+        Ok(OpenRun { dir: self.clone(), recorded, journal, probes, manifest, _lock: lock })
     }
 
     /// Reads a complete run back and checks that it is what was sealed.
@@ -152,13 +164,30 @@ impl RunDir {
                 return Err(StoreError::Corrupt { path, what: what.to_owned(), reason });
             }
         }
+        self.check_probes(seal.probes)?;
+        let (probes, _) = probes::read(&self.file(PROBES))?;
         if records.len() != seal.records || records.len() != manifest.trials {
             let reason = format!("{} records are there, {} were planned", records.len(), manifest.trials);
             return Err(StoreError::Corrupt { path: shown, what: "its journal".to_owned(), reason });
         }
         #[expect(clippy::cast_precision_loss, reason = "milliseconds of a run are far below 2^52")]
         let asked_seconds = seal.asked_ms as f64 / 1000.0;
-        Ok(SealedRun { dir: self.clone(), manifest, records, asked_seconds, journal_digest })
+        Ok(SealedRun { dir: self.clone(), manifest, records, probes, asked_seconds, journal_digest })
+    }
+
+    /// The probes are those that were sealed: a probe taken away or put in would hide that a model was exchanged.
+    fn check_probes(&self, sealed: Option<Digest>) -> Result<(), StoreError> {
+        let path = self.file(PROBES);
+        let now = if path.exists() { Some(self.digest_of(PROBES)?) } else { None };
+        if now == sealed {
+            return Ok(());
+        }
+        let word = |d: Option<Digest>| d.map_or("without it".to_owned(), |d| format!("as {d}"));
+        let reason = match now {
+            Some(now) => format!("it was sealed {} and is {now} now", word(sealed)),
+            None => "it is gone, and the seal knows of it".to_owned(),
+        };
+        Err(StoreError::Corrupt { path: path.display().to_string(), what: "the seal".to_owned(), reason })
     }
 
     /// A journal without its manifest, or a judged run without its seal, is a run from which something was taken away: going on would
@@ -169,6 +198,8 @@ impl RunDir {
             ("journal.jsonl", "run.json")
         } else if !there("run.json") && there("seal.json") {
             ("seal.json", "run.json")
+        } else if !there("run.json") && there(PROBES) {
+            (PROBES, "run.json")
         } else if there("seal.json") && !there("journal.jsonl") {
             ("seal.json", "journal.jsonl")
         } else if !there("seal.json") && there("verdict.json") {
@@ -211,7 +242,8 @@ impl RunDir {
 
     fn digest_of(&self, name: &str) -> Result<Digest, StoreError> {
         let path = self.file(name);
-        fs::read(&path).map(|b| Digest::of(&b)).map_err(|e| StoreError::io("read", &path, e))
+        let file = File::open(&path).map(BufReader::new);
+        file.and_then(Digest::of_reader).map_err(|e| StoreError::io("read", &path, e))
     }
 
     fn read_json<T: DeserializeOwned>(&self, name: &str) -> Result<T, StoreError> {
@@ -233,6 +265,24 @@ impl RunDir {
         write_atomically(&path, bytes)?;
         Ok(path)
     }
+
+    /// Writes answers as JSON lines, in their order, whole or not at all; no more than one of them is in memory at once.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn write_lines(
+        &self,
+        name: &str,
+        answers: impl IntoIterator<Item = GoldenAnswer>,
+    ) -> Result<PathBuf, StoreError> {
+        let path = self.file(name);
+        write_in_place(&path, |file| {
+            let mut out = BufWriter::new(file);
+            answers.into_iter().try_for_each(|answer| answer.write_line(&mut out))?;
+            out.flush()
+        })?;
+        Ok(path)
+    }
 }
 
 impl OpenRun {
@@ -244,11 +294,27 @@ impl OpenRun {
         self.dir.digest_of("run.json")
     }
 
+    /// Whether the run is complete and sealed already.
+    #[must_use]
+    pub fn is_sealed(&self) -> bool {
+        self.dir.file("seal.json").is_file()
+    }
+
+    /// Records a probe; when this returns it survives a power loss.
+    ///
+    /// # Errors
+    /// When the file cannot be written: the run must stop.
+    pub fn record_probe(&mut self, record: ProbeRecord) -> Result<(), StoreError> {
+        probes::append(&self.dir.file(PROBES), &record)?;
+        self.probes.push(record);
+        Ok(())
+    }
+
     /// Seals the run if every planned trial is recorded; a run that was sealed before stays as it is.
     ///
     /// # Errors
     /// When trials are missing or the file system refuses.
-    pub fn seal(self, asked: std::time::Duration) -> Result<(), StoreError> {
+    pub fn seal(mut self, asked: std::time::Duration) -> Result<(), StoreError> {
         self.journal.sync()?;
         let planned = self.manifest.trials;
         let records = usize::try_from(self.journal.records()).unwrap_or(usize::MAX);
@@ -257,7 +323,7 @@ impl OpenRun {
             let resume = self.manifest.resume_command(&path);
             return Err(StoreError::Unsealed { path, recorded: records, planned, resume });
         }
-        if self.dir.file("seal.json").is_file() {
+        if self.is_sealed() {
             return Ok(());
         }
         let seal = Seal {
@@ -265,6 +331,7 @@ impl OpenRun {
             records,
             journal: self.dir.digest_of("journal.jsonl")?,
             manifest: self.dir.digest_of("run.json")?,
+            probes: if self.dir.file(PROBES).exists() { Some(self.dir.digest_of(PROBES)?) } else { None },
             asked_ms: u64::try_from(asked.as_millis()).unwrap_or(u64::MAX),
         };
         write_atomically(&self.dir.file("seal.json"), &to_json(&seal))
@@ -282,11 +349,15 @@ fn to_json<T: Serialize>(value: &T) -> Vec<u8> {
 /// # Errors
 /// When the file system refuses.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    write_in_place(path, |file| file.write_all(bytes))
+}
+
+fn write_in_place(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), StoreError> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let io = |e| StoreError::io("write", path, e);
     fs::create_dir_all(folder).map_err(io)?;
     let mut file = tempfile::Builder::new().prefix(".goldgate-").tempfile_in(folder).map_err(io)?;
-    file.write_all(bytes).map_err(io)?;
+    write(file.as_file_mut()).map_err(io)?;
     file.as_file().sync_data().map_err(io)?;
     // A temporary file is private by default; a report is for everybody who may read the folder.
     #[cfg(unix)]

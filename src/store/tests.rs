@@ -16,6 +16,9 @@ fn name(text: &str) -> TargetName {
 fn record(i: u64) -> Record {
     let response = Response {
         text: Untrusted::new(format!("schön {i}\n")),
+        tool_calls: Vec::new(),
+        refused: false,
+        logprobs: None,
         finish: Finish::Stop,
         usage: Some(Usage { prompt: 3, completion: 2, reasoning: None }),
         smallest_gap: Some(0.5),
@@ -57,10 +60,12 @@ fn manifest(trials: usize) -> Manifest {
         }),
         seed: 1,
         concurrency: 8,
+        arrival_rate: None,
         arms: vec![arm("base"), arm("tuned")],
         trials,
         recording: None,
         replay: None,
+        unprobed: false,
     }
 }
 
@@ -110,6 +115,57 @@ fn a_torn_tail_is_cut_wherever_it_tore_and_the_journal_goes_on() {
         assert_eq!(fs::read(&path).unwrap(), bytes, "cut at {cut}");
     }
     assert_eq!(journal::read(&path).unwrap(), ((0..3).map(record).collect(), bytes.len() as u64));
+}
+
+#[test]
+fn probes_lie_beside_the_journal_under_the_same_seal() {
+    let probe = |when, who: &str| ProbeRecord {
+        when,
+        target: name(who),
+        asked: vec!["tools".to_owned()],
+        max_new_tokens: 64,
+        result: record(1).result,
+    };
+    let (_dir, run) = run(false);
+    let path = run.file("probes.jsonl");
+    let mut open = run.open(manifest(3)).unwrap();
+    open.record_probe(probe(When::Before, "base")).unwrap();
+    drop(open);
+    let first = fs::read(&path).unwrap();
+    // A process died while it wrote the second.
+    fs::write(&path, [&first[..], &first[..40]].concat()).unwrap();
+    let mut open = run.open(manifest(3)).unwrap();
+    assert_eq!(open.probes, [probe(When::Before, "base")]);
+    open.record_probe(probe(When::After, "base")).unwrap();
+    let both = [probe(When::Before, "base"), probe(When::After, "base")];
+    assert_eq!(open.probes, both);
+    assert!(!open.is_sealed());
+    open.seal(Duration::ZERO).unwrap();
+    assert_eq!(run.open_sealed().unwrap().probes, both);
+    let sealed = fs::read(&path).unwrap();
+    for (bytes, want) in [(Some(&first), "it was sealed as"), (None, "it is gone, and the seal knows of it")] {
+        match bytes {
+            Some(bytes) => fs::write(&path, bytes).unwrap(),
+            None => fs::remove_file(&path).unwrap(),
+        }
+        let (file, what, reason) = corrupt(run.open_sealed());
+        assert_eq!((file.as_str(), what.as_str()), ("probes.jsonl", "the seal"));
+        assert!(reason.contains(want), "{reason}");
+    }
+    fs::write(&path, &sealed).unwrap();
+    run.open_sealed().unwrap();
+
+    // A run that probed nobody must not find a probe.
+    let (_dir, silent) = self::run(true);
+    fs::write(silent.file("probes.jsonl"), &first).unwrap();
+    assert!(corrupt(silent.open_sealed()).2.contains("it was sealed without it"));
+    let (_dir, broken) = self::run(false);
+    fs::write(broken.file("probes.jsonl"), "{}\n").unwrap();
+    let (file, what, _) = corrupt(broken.open(manifest(3)));
+    assert_eq!((file.as_str(), what.as_str()), ("probes.jsonl", "probe 0"));
+    fs::remove_file(broken.file("run.json")).unwrap();
+    fs::remove_file(broken.file("journal.jsonl")).unwrap();
+    assert_eq!(corrupt(broken.open(manifest(3))).2, "it is gone, and `probes.jsonl` is still there");
 }
 
 #[test]
@@ -176,6 +232,10 @@ fn every_field_that_makes_another_run_is_named() {
         (|m| m.policy = None, format!("policy digest: {p} in the run, none now")),
         (|m| m.seed = 2, "seed: 1 in the run, 2 now".to_owned()),
         (|m| m.concurrency = 4, "questions in flight (`-j`): 8 in the run, 4 now".to_owned()),
+        (
+            |m| m.arrival_rate = Some(2.5),
+            "questions per second (`--arrival-rate`): none in the run, 2.5 now".to_owned(),
+        ),
         (|m| m.arms[1].name = name("else"), "targets: base, tuned in the run, base, else now".to_owned()),
         (|m| m.arms.truncate(1), "targets: base, tuned in the run, base now".to_owned()),
         (
@@ -311,6 +371,7 @@ fn golden(case: &str, who: &str, text: &str, score: Option<f64>) -> GoldenAnswer
         repeat: 0,
         outcome: Outcome::Answered,
         text: Untrusted::new(text),
+        tool_calls: Vec::new(),
         scores: [(MetricName::new("accuracy").unwrap(), score), (MetricName::new("tone").unwrap(), Some(1.0))].into(),
     }
 }

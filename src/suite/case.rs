@@ -22,11 +22,34 @@ pub struct Case {
     /// Its task, then its tags.
     pub slices: Vec<SliceName>,
     /// What the prompt templates see as `vars`.
-    pub vars: BTreeMap<String, String>,
+    pub vars: Vars,
     /// What a good answer is.
     pub expect: Expect,
     /// Index of its file among the suite's case files, and the byte offset and length of its line there.
     pub(crate) place: CasePlace,
+}
+
+/// Names with their texts, by name. A suite has as many of them as cases, and each has few: a tree for each would take ten times its room.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Vars(Box<[(String, String)]>);
+
+impl Vars {
+    /// Names and texts, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, text)| (name.as_str(), text.as_str()))
+    }
+
+    /// The text of a name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.iter().find(|(n, _)| *n == name).map(|(_, text)| text)
+    }
+}
+
+impl From<BTreeMap<String, String>> for Vars {
+    fn from(texts: BTreeMap<String, String>) -> Self {
+        Self(texts.into_iter().collect())
+    }
 }
 
 /// Where a case is written.
@@ -118,7 +141,7 @@ impl Case {
     /// A case without a file, for the tests of rooms that only score cases.
     pub(crate) fn for_tests(id: CaseId, task: SliceName, cluster: ClusterName, expect: Expect) -> Self {
         let place = CasePlace { file: 0, start: 0, len: 0 };
-        Self { id, slices: vec![task.clone()], task, cluster, vars: BTreeMap::new(), expect, place }
+        Self { id, slices: vec![task.clone()], task, cluster, vars: Vars::default(), expect, place }
     }
 }
 
@@ -196,7 +219,7 @@ fn read_line(file: &SourceFile, text: &str, place: CasePlace) -> Result<Case, Di
         refuse: e.refuse,
         secrets: e.secrets,
     };
-    Ok(Case { id, task, cluster, slices, vars: raw.vars.0, expect, place })
+    Ok(Case { id, task, cluster, slices, vars: raw.vars.0.into(), expect, place })
 }
 
 #[cfg(test)]

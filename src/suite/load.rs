@@ -1,6 +1,7 @@
 //! From a folder to a checked `Suite`: every file is read once, inside the folder, and every case is rendered once with every variant.
 
-use super::case::{self, Case};
+use super::ask::{self, RawAsk};
+use super::case::{self, Case, Vars};
 use super::diag::{self, Diagnostic, Diagnostics, SourceFile};
 use super::scorer_spec::{self, RawScorer, ScorerSpec};
 use super::template::Templates;
@@ -63,6 +64,8 @@ struct RawSuite {
     prompt: Spanned<BTreeMap<Spanned<String>, RawPrompt>>,
     #[serde(default)]
     scorer: Vec<RawScorer>,
+    #[serde(default)]
+    ask: Vec<Spanned<RawAsk>>,
 }
 
 #[derive(Deserialize)]
@@ -96,10 +99,12 @@ impl Suite {
         let (templates, broken) = Templates::new(root.read_templates()?);
         broken.into_iter().for_each(|d| wrong.push(d));
         let variants = check_variants(&file, &raw.prompt, &templates, &mut wrong);
+        let (asks, ask_files) = ask::check_asks(&root, &file, &raw.ask, &mut wrong)?;
         let (case_files, mut cases) = read_case_files(&root, &file, &raw.cases, &mut wrong)?;
         if wrong.all().is_empty() {
             // A misspelt slice first: it is why the cases below would seem to be scored by nothing.
             check_slices(&file, &cases, &scorers, &raw.scorer, &mut wrong);
+            ask::check_cases(&file, &cases, &asks, &raw.ask, &mut wrong);
         }
         if wrong.all().is_empty() {
             check_cases(&case_files, &cases, &scorers, &mut wrong);
@@ -109,7 +114,8 @@ impl Suite {
         }
         cases.sort_by(|a, b| a.id.cmp(&b.id));
         let mut digest = DigestBuilder::new("goldgate.suite/1").field(file.text.as_bytes());
-        for (path, f) in case_files.iter().map(|f| (&f.path, f)).chain(templates.files()) {
+        let files = case_files.iter().map(|f| (&f.path, f)).chain(templates.files()).chain(&ask_files);
+        for (path, f) in files {
             // The path from the suite's root, so that the same suite has the same digest wherever it lies.
             digest = digest.field(root.relative(path).as_bytes()).field(f.text.as_bytes());
         }
@@ -124,6 +130,7 @@ impl Suite {
             scorers,
             variants,
             templates,
+            asks,
             file: file.clone(),
         };
         Ok(wrong.or(suite)?)
@@ -198,7 +205,7 @@ fn read_case_files(
 /// Ids are unique, and each case is scored, by scorers that find what they need, once per metric.
 fn check_cases(files: &[SourceFile], cases: &[Case], scorers: &[ScorerSpec], wrong: &mut Diagnostics) {
     let mut seen: BTreeMap<&str, &Case> = BTreeMap::new();
-    let mut asked: BTreeMap<(&SliceName, &BTreeMap<String, String>), &Case> = BTreeMap::new();
+    let mut asked: BTreeMap<(&SliceName, &Vars), &Case> = BTreeMap::new();
     let mut shown = 0;
     let mut push = |case: &Case, key: &[&str], message: String| {
         shown += 1;
@@ -273,7 +280,7 @@ fn render_all(
 }
 
 /// The suite's folder: nothing outside it is read, whatever path or link a file names.
-struct Root {
+pub(super) struct Root {
     shown: PathBuf,
     real: PathBuf,
 }
@@ -293,7 +300,7 @@ impl Root {
     }
 
     /// The real path of a file named in the suite; the error is a fragment that fits behind the path.
-    fn resolve(&self, path: &str) -> Result<PathBuf, String> {
+    pub(super) fn resolve(&self, path: &str) -> Result<PathBuf, String> {
         let inside = |p: &Path| p.components().all(|c| matches!(c, Component::Normal(_)));
         if path.is_empty() || path.contains(['\\', '\0']) || !inside(Path::new(path)) {
             return Err("must be a path inside the suite's folder, without `..`".to_owned());
@@ -308,7 +315,7 @@ impl Root {
         Ok(real)
     }
 
-    fn read(&self, path: &str) -> Result<SourceFile, SuiteError> {
+    pub(super) fn read(&self, path: &str) -> Result<SourceFile, SuiteError> {
         let shown = self.shown.join(path).display().to_string();
         let unreadable = |reason: String| SuiteError::Unreadable { path: shown.clone(), reason };
         let real = self.resolve(path).map_err(unreadable)?;

@@ -3,6 +3,7 @@
 //! What leaves this room is right by construction: ids are unique, every prompt renders, every case is scored, and every scorer finds
 //! what it needs. Nobody checks again.
 
+mod ask;
 mod case;
 pub mod diag;
 pub mod json;
@@ -12,11 +13,14 @@ mod template;
 #[cfg(test)]
 mod tests;
 
-pub use case::{Case, Expect};
+pub use case::{Case, Expect, Vars};
 pub use load::{SuiteError, read_text};
 pub use scorer_spec::{Check, CheckRule, Part, ScorerKind, ScorerSpec};
 
-use crate::types::{Digest, Direction, Metric, MetricKind, MetricName, Role, SliceName, SuiteName, Turn, VariantName};
+use crate::types::{
+    Digest, Direction, Metric, MetricKind, MetricName, Role, SliceName, SuiteName, Turn, VariantName, Wants,
+};
+use ask::AskSpec;
 use diag::{Diagnostic, SourceFile};
 use std::collections::{BTreeMap, BTreeSet};
 use template::Templates;
@@ -36,8 +40,12 @@ pub struct Suite {
     scorers: Vec<ScorerSpec>,
     variants: BTreeMap<VariantName, PromptVariant>,
     templates: Templates,
+    asks: Vec<AskSpec>,
     file: SourceFile,
 }
+
+/// What is asked of the answers to most cases.
+static NOTHING: Wants = Wants { schema: None, tools: None, logprobs: None };
 
 /// A named template pair.
 #[derive(Clone, Debug)]
@@ -87,6 +95,17 @@ impl Suite {
     #[must_use]
     pub fn scorers(&self) -> &[ScorerSpec] {
         &self.scorers
+    }
+
+    /// What the answer to a case is asked to be beside a text.
+    #[must_use]
+    pub fn wants(&self, case: &Case) -> &Wants {
+        self.asks.iter().find(|a| a.applies_to(case)).map_or(&NOTHING, |a| &a.wants)
+    }
+
+    /// Everything that is asked of some answer beside a text.
+    pub fn all_wants(&self) -> impl Iterator<Item = &Wants> {
+        self.asks.iter().map(|a| &a.wants)
     }
 
     /// The names of the prompt variants.

@@ -61,7 +61,7 @@ impl Templates {
         let about = format!(" (case `{}`)", case.id);
         let template = self.env.get_template(name).map_err(|e| place(&self.files, name, &e, &about))?;
         let mut out = Bounded(Vec::new());
-        let vars = minijinja::Value::from_pairs(case.vars.iter().map(|(k, v)| (k.as_str(), v.as_str())));
+        let vars = minijinja::Value::from_pairs(case.vars.iter());
         let values = context! { task => case.task.as_str(), id => case.id.as_str(), vars => vars };
         template.render_captured_to(values, &mut out).map_err(|e| place(&self.files, name, &e, &about))?;
         String::from_utf8(out.0).map_err(|_| {

@@ -1,6 +1,7 @@
 //! Every way in which loading a suite can fail says where, what, and what to do.
 
 use super::*;
+use crate::types::ToolChoice;
 use std::fs;
 use std::path::Path;
 
@@ -310,4 +311,103 @@ fn links_out_of_the_folder_are_refused() {
     fs::remove_file(dir.path().join("cases.jsonl")).unwrap();
     std::os::unix::fs::symlink(outside.path(), dir.path().join("cases.jsonl")).unwrap();
     assert!(refused(dir.path()).contains("leads out of the suite's folder"));
+}
+
+const SCHEMA: &str = "{\n  \"type\": \"object\",\n  \"properties\": {\"z\": {}, \"a\": {}}\n}\n";
+const TOOLS: &str = r#"[{"type":"function","function":{"name":"look_up","parameters":{"type":"object"}}},{"type":"function","function":{"name":"refund","strict":true}}]"#;
+const ASKS: &str = r#"
+[[ask]]
+on = ["classify"]
+response-format = "ask/ticket v1.schema.json"
+logprobs = 0
+
+[[ask]]
+on = ["talk"]
+tools = "ask/tools.json"
+tool-choice = "refund"
+"#;
+
+/// The suite with both kinds of `[[ask]]` and its files; each pair replaces a file.
+fn asking(changes: &[(&str, &str)]) -> tempfile::TempDir {
+    let dir = folder(&[]);
+    fs::create_dir(dir.path().join("ask")).unwrap();
+    let suite = format!("{SUITE}{ASKS}");
+    let files = [("suite.toml", suite.as_str()), ("ask/ticket v1.schema.json", SCHEMA), ("ask/tools.json", TOOLS)];
+    for (name, text) in files.iter().chain(changes) {
+        fs::write(dir.path().join(name), text).unwrap();
+    }
+    dir
+}
+
+#[test]
+fn each_case_asks_what_its_slice_asks_and_the_files_are_part_of_the_suite() {
+    let suite = Suite::load(asking(&[]).path()).unwrap();
+    let [a, b] = suite.cases() else { panic!() };
+    let (classify, talk) = (suite.wants(a), suite.wants(b));
+    let schema = classify.schema.as_deref().unwrap();
+    assert_eq!((schema.name.as_str(), schema.schema.raw().get()), ("ticket_v1_schema", SCHEMA.trim()));
+    assert_eq!((classify.logprobs, &classify.tools), (Some(0), &None));
+    let offer = talk.tools.as_deref().unwrap();
+    let names: Vec<_> = offer.tools.iter().map(|t| (t.name.as_str(), t.strict, t.parameters.is_some())).collect();
+    assert_eq!(names, [("look_up", false, true), ("refund", true, false)]);
+    assert_eq!(offer.choice, Some(ToolChoice::Named("refund".to_owned())));
+    assert_eq!((talk.names(), suite.all_wants().count()), (vec!["tools"], 2));
+    for (file, text) in [
+        ("ask/ticket v1.schema.json", SCHEMA.replace("\"z\"", "\"y\"")),
+        ("ask/tools.json", TOOLS.replace("look", "lock")),
+    ] {
+        let other = Suite::load(asking(&[(file, &text)]).path()).unwrap();
+        assert_ne!(other.digest(), suite.digest(), "{file}");
+    }
+    let all = Suite::load(folder(&[("suite.toml", &format!("{SUITE}[[ask]]\nlogprobs = 20\n"))]).path()).unwrap();
+    assert!(all.cases().iter().all(|c| all.wants(c).logprobs == Some(20)), "without `on` every case");
+    let plain = Suite::load(folder(&[]).path()).unwrap();
+    assert!(plain.cases().iter().all(|c| plain.wants(c).is_empty()));
+}
+
+#[test]
+fn every_mistake_in_what_is_asked_names_its_place() {
+    let suite = |from: &str, to: &str| {
+        assert!(ASKS.contains(from), "{from}");
+        ("suite.toml", format!("{SUITE}{}", ASKS.replace(from, to)))
+    };
+    let tools = |from: &str, to: &str| {
+        assert!(TOOLS.contains(from), "{from}");
+        ("ask/tools.json", TOOLS.replacen(from, to, 1))
+    };
+    let file = |name, text: &str| (name, text.to_owned());
+    let table = [
+        (suite("logprobs = 0", "logprobs = 21"), "suite.toml:28:12: `logprobs` goes from 0 to 20"),
+        (suite("logprobs = 0", "logprob = 0"), "suite.toml:28:1: unknown field `logprob`"),
+        (suite("[\"classify\"]", "[\"classified\"]"), "suite.toml:26:7: no case is in the slice `classified`"),
+        (suite("on = [\"talk\"]\n", ""), "an earlier `[[ask]]` applies to the case `a` too"),
+        (suite("\"refund\"", "\"refunds\""), "`refunds` is none of the tools; help: did you mean `refund`?"),
+        (suite("tools = \"ask/tools.json\"\n", ""), "`tool-choice` chooses among `tools`, and there are none"),
+        (suite("ask/tools.json", "ask/tool.json"), "suite.toml:32:9: `ask/tool.json` cannot be read"),
+        (suite("ask/tools.json", "../tools.json"), "suite.toml:32:9: `../tools.json` must be a path inside"),
+        (
+            suite("response-format = \"ask/ticket v1.schema.json\"\nlogprobs = 0\n", ""),
+            "suite.toml:25:1: this `[[ask]]` asks for nothing",
+        ),
+        (file("ask/ticket v1.schema.json", "[]"), "ask/ticket v1.schema.json:1:1: a JSON schema is an object"),
+        (file("ask/ticket v1.schema.json", "{\n \"a\": 1,\n \"a\": 2}"), "ask/ticket v1.schema.json:3:"),
+        (file("ask/ticket v1.schema.json", "{\n \"a\": }"), "ask/ticket v1.schema.json:2:"),
+        (file("ask/ticket v1.schema.json", ""), "ask/ticket v1.schema.json:1:1: EOF"),
+        (file("ask/ticket v1.schema.json", &format!("\"{}\"", "x".repeat(1 << 20))), "is longer than 1048576 bytes"),
+        (file("ask/tools.json", "[]"), "ask/tools.json:1:1: there is no tool in this file"),
+        (file("ask/tools.json", "{}"), "ask/tools.json:1:1: invalid type: map, expected a sequence"),
+        (tools("\"type\":\"function\"", "\"type\":\"retrieval\""), "not `retrieval`"),
+        (tools("\"parameters\"", "\"parameter\""), "unknown field `parameter`"),
+        (tools("look_up", "look up"), "`look up` is no name of a tool"),
+        (tools("look_up", "refund"), "two tools have the name `refund`"),
+        (tools("{\"type\":\"object\"}", "7"), "the parameters of `look_up` are no JSON schema"),
+    ];
+    let misses: Vec<String> = table
+        .into_iter()
+        .filter_map(|((file, text), want)| {
+            let got = refused(asking(&[(file, &text)]).path());
+            (!got.contains(want)).then(|| format!("wanted {want}\ngot    {got}"))
+        })
+        .collect();
+    assert!(misses.is_empty(), "{}", misses.join("\n"));
 }

@@ -102,6 +102,11 @@ impl Target for LocalTarget {
     }
 
     fn ask(&self, question: Question) -> Answer {
+        if let Some(name) = question.wants.names().first() {
+            let failure =
+                Failure::new(FailureKind::Unavailable, format!("a checkpoint of this machine takes no `{name}`"));
+            return Box::pin(async move { Err(failure) });
+        }
         let (reply, answer) = oneshot::channel();
         let job = Job { question, adapter: self.adapter, submitted: Instant::now(), reply };
         let sent = self.worker.jobs.send(job);
@@ -188,6 +193,9 @@ fn response(c: Completion) -> Response {
     let us = |d: Duration| u64::try_from(d.as_micros()).unwrap_or(u64::MAX);
     Response {
         text: Untrusted::new(c.text),
+        tool_calls: Vec::new(),
+        refused: false,
+        logprobs: None,
         finish: match c.finish {
             crate::engine::Finish::Stop => Finish::Stop,
             crate::engine::Finish::Length => Finish::Length,

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::fmt;
+use std::io::{self, BufRead};
 
 /// A SHA-256 digest, written `sha256:<64 hex digits>`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -21,6 +22,23 @@ impl Digest {
         Self(Sha256::digest(bytes).into())
     }
 
+    /// The digest of all that a reader holds, of which no more than a piece is in memory at once.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn of_reader(mut reader: impl BufRead) -> io::Result<Self> {
+        let mut hasher = Sha256::new();
+        loop {
+            let piece = reader.fill_buf()?;
+            if piece.is_empty() {
+                return Ok(Self(hasher.finalize().into()));
+            }
+            hasher.update(piece);
+            let read = piece.len();
+            reader.consume(read);
+        }
+    }
+
     /// A digest that was computed elsewhere.
     #[must_use]
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
@@ -36,7 +54,16 @@ impl Digest {
     /// The 64 hex digits without the prefix.
     #[must_use]
     pub fn hex(&self) -> String {
-        self.0.iter().map(|b| format!("{b:02x}")).collect()
+        let mut text = String::with_capacity(64);
+        self.push_hex(&mut text);
+        text
+    }
+
+    /// Every record of a run holds one: formatting it byte by byte would take as long as writing the record.
+    fn push_hex(&self, text: &mut String) {
+        const DIGITS: [u8; 16] = *b"0123456789abcdef";
+        let digits = self.0.iter().flat_map(|b| [b >> 4, b & 15]);
+        text.extend(digits.map(|d| char::from(DIGITS[usize::from(d)])));
     }
 
     /// The first 8 bytes as a number: the seed of a named random stream.
@@ -62,7 +89,10 @@ impl fmt::Debug for Digest {
 
 impl From<Digest> for String {
     fn from(d: Digest) -> Self {
-        d.to_string()
+        let mut text = String::with_capacity(71);
+        text.push_str("sha256:");
+        d.push_hex(&mut text);
+        text
     }
 }
 

@@ -1,7 +1,8 @@
 //! Names that people write and that files, reports and CI systems must carry unharmed.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
+use std::sync::Arc;
 
 /// Why a text is no name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,9 +25,10 @@ fn checked(what: &'static str, text: &str) -> Result<(), NameError> {
 macro_rules! name {
     ($(#[$doc:meta])* $type:ident, $what:literal) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $type(String);
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+        #[serde(try_from = "String")]
+        // Shared, because every sample of a run has the same dozen names.
+        pub struct $type(Arc<str>);
 
         impl $type {
             /// The checked name.
@@ -35,7 +37,7 @@ macro_rules! name {
             /// When the text is not 1 to 96 ASCII letters, digits, `.`, `_` or `-`, starting with a letter or digit.
             pub fn new(text: &str) -> Result<Self, NameError> {
                 checked($what, text)?;
-                Ok(Self(text.to_owned()))
+                Ok(Self(text.into()))
             }
 
             /// The name as text.
@@ -49,13 +51,19 @@ macro_rules! name {
             type Error = NameError;
             fn try_from(text: String) -> Result<Self, NameError> {
                 checked($what, &text)?;
-                Ok(Self(text))
+                Ok(Self(text.into()))
             }
         }
 
         impl From<$type> for String {
             fn from(name: $type) -> Self {
-                name.0
+                name.0.as_ref().to_owned()
+            }
+        }
+
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.serialize_str(&self.0)
             }
         }
 
@@ -108,13 +116,13 @@ impl SliceName {
     /// The slice that holds every case.
     #[must_use]
     pub fn all() -> Self {
-        Self(Self::ALL.to_owned())
+        Self(Self::ALL.into())
     }
 
     /// Whether this slice holds every case by definition.
     #[must_use]
     pub fn is_all(&self) -> bool {
-        self.0 == Self::ALL
+        *self.0 == *Self::ALL
     }
 }
 

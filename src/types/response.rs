@@ -1,14 +1,23 @@
 //! What a trial came back with. Failures are outcomes of their own, never dropped.
 
-use super::Untrusted;
+use super::{TokenLogprob, ToolCall, Untrusted};
 use serde::{Deserialize, Serialize};
 
 /// An answer with its evidence.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Response {
-    /// What the model said, without the prompt and without end tokens.
+    /// What the model said, without the prompt and without end tokens; empty where it only called tools.
     pub text: Untrusted,
+    /// The tools that it wants called, in its order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tool_calls: Vec<ToolCall>,
+    /// Whether the server gave the text as a refusal, in a field of its own.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub refused: bool,
+    /// The text's tokens with their probabilities, where they were asked for and came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logprobs: Option<Vec<TokenLogprob>>,
     /// Why it stopped.
     pub finish: Finish,
     /// Tokens, by the model's own tokenizer or by the server's count; `None` where a server did not say: unknown is not 0.
@@ -27,16 +36,35 @@ pub struct Response {
 
 impl Response {
     /// Whether its times are those of one undisturbed asking: what a server answered only at a second attempt met another load than
-    /// what it answered at once, so its times are no sample of either.
+    /// what it answered at once, so its times are no sample of either. What another endpoint than the first answered came from another
+    /// region, and times of two regions are never taken together.
     #[must_use]
     pub fn is_timed(&self) -> bool {
-        self.served.as_ref().is_none_or(|s| s.attempts <= 1)
+        self.served.as_ref().is_none_or(|s| s.attempts <= 1 && !s.failover)
     }
 
     /// Whether the deployment's content filter was down, so that the answer is not what the deployment gives as a rule.
     #[must_use]
     pub fn is_unchecked(&self) -> bool {
         self.served.as_ref().is_some_and(|s| s.unchecked)
+    }
+
+    /// Microseconds to its first token, as [`Timing`] has them, and from the moment at which it was due where the run asked at a stated
+    /// rate: a question that was kept back because the target was slow is part of what its slowness costs, and would be missing from times
+    /// that begin when it was sent at last ("coordinated omission").
+    #[must_use]
+    pub fn first_token_us(&self) -> u64 {
+        self.timing.first_token_us.saturating_add(self.since_due_us())
+    }
+
+    /// Microseconds to its last token, counted as [`Self::first_token_us`] counts.
+    #[must_use]
+    pub fn total_us(&self) -> u64 {
+        self.timing.total_us.saturating_add(self.since_due_us())
+    }
+
+    fn since_due_us(&self) -> u64 {
+        self.served.as_ref().and_then(|s| s.sent_late_us()).unwrap_or(0)
     }
 
     /// Whether the time of its first token was seen: an answer that came in one piece has none.
@@ -55,6 +83,13 @@ pub struct Served {
     /// Microseconds in which it was kept back: by the deployment's limits, by a wait that the server asked for or by the back-off; in no
     /// other time.
     pub waited_us: u64,
+    /// Microseconds between the moment at which it was due and its start; what it was kept back from then on is in `waited_us`. `None` where
+    /// the run did not ask at a stated rate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub late_us: Option<u64>,
+    /// Whether as many questions as may be were in flight when it was due.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub at_bound: bool,
     /// Attempts without an answer that the server may have billed, and of which nobody knows the tokens.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub uncounted: u32,
@@ -72,12 +107,27 @@ pub struct Served {
     /// The region that served it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<Untrusted>,
+    /// The endpoint that was asked last, scheme and host; `None` where the target has only one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<Untrusted>,
+    /// Whether that was another endpoint than the target's first.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub failover: bool,
     /// Whether the content filter was down, so that nobody checked the answer.
     #[serde(default, skip_serializing_if = "is_false")]
     pub unchecked: bool,
     /// Whether the server wanted the token limit under its other name.
     #[serde(default, skip_serializing_if = "is_false")]
     pub limit_renamed: bool,
+}
+
+impl Served {
+    /// Microseconds between the moment at which a question was due and the one at which it was sent, if the run asked at a stated rate.
+    /// Of a question that was sent more than once, waits between the attempts are in it.
+    #[must_use]
+    pub fn sent_late_us(&self) -> Option<u64> {
+        self.late_us.map(|late| late.saturating_add(self.waited_us))
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
@@ -100,6 +150,8 @@ pub enum Finish {
     Length,
     /// The server's content filter cut or withheld it.
     Filtered,
+    /// The model wants tools called before it goes on.
+    ToolCalls,
 }
 
 /// Tokens of one question.

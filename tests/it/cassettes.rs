@@ -1,6 +1,6 @@
 //! Runs that are recorded against a scripted server, and replayed when it is gone.
 
-use crate::mock::{Asked, Mock, Reply, answer, status};
+use crate::mock::{Act, Asked, Mock, Reply, answer, status};
 use crate::project::{CASES, Outcome, Project};
 use serde_json::{Value, json};
 use std::fs;
@@ -66,6 +66,8 @@ fn assert_replays(p: &Project, recorded: i32) {
     {
         assert_eq!(p.read(&format!("r/{was}")), p.read(&format!("again/{is}")), "{was}");
     }
+    let (was, is) = (p.read("r/probes.jsonl"), p.read("again/probes.jsonl"));
+    assert!(!is.is_empty() && was.ends_with(&is), "of several sittings the last one's probes: {was} and {is}");
     assert!(!p.path("again/verdict.json").exists(), "whoever looks for a verdict finds none");
     let manifest: Value = serde_json::from_str(&p.read("again/run.json")).unwrap();
     for target in ["base", "cand"] {
@@ -112,7 +114,8 @@ fn a_recorded_run_is_replayed_byte_for_byte_without_server_or_key() {
     assert_replays(&p, 0);
     for file in ["tapes/base.jsonl", "tapes/cand.jsonl"] {
         let all = lines(&p, file);
-        assert_eq!(all.len(), 1 + CASES, "a header and every exchange");
+        assert_eq!(all.len(), 1 + CASES + 2, "a header, every exchange, and a probe before and after");
+        assert_eq!((&all[1]["probe"], &all[CASES + 2]["probe"]), (&"before".into(), &"after".into()));
         assert_eq!(all[0]["format"], "goldgate.cassette/1");
         for exchange in &all[1..] {
             let request = &exchange["request"];
@@ -337,7 +340,8 @@ fn what_is_asked_otherwise_is_no_question_of_the_recording() {
         assert_eq!(out.code, if want.contains("the target") || want.contains("not what") { 5 } else { 4 }, "{out:?}");
         assert!(out.stderr.contains(want), "wanted {want}: {}", out.stderr);
         if out.code == 4 {
-            assert!(out.stderr.contains("case `c"), "{}", out.stderr);
+            let asked = ["case `c", "the probe before the first question was asked otherwise"];
+            assert!(asked.iter().any(|a| out.stderr.contains(a)), "{}", out.stderr);
         }
         assert!(!p.path("again/recomputed.json").exists());
     }
@@ -362,8 +366,10 @@ fn a_damaged_cassette_is_refused_by_file_and_line() {
         changed[n - 1] = line;
         (changed.join("\n") + "\n").into_bytes()
     };
-    let twice = format!("{whole}{}\n", all[1].replace("\"seq\":", "\"seq\":9999"));
-    let skips = all[1].replace("\"attempt\":1", "\"attempt\":2");
+    let twice = format!("{whole}{}\n", all[2].replace("\"seq\":", "\"seq\":9999"));
+    let nobody = all[1].replace("\"probe\":\"before\",", "");
+    let both = all[1].replace("\"probe\":", "\"case\":\"c1\",\"probe\":");
+    let skips = all[2].replace("\"attempt\":1", "\"attempt\":2");
     let mut bad_utf8 = whole.clone().into_bytes();
     let place = whole.find("\"body\":\"").unwrap() + 10;
     bad_utf8[place] = 0xff;
@@ -379,7 +385,9 @@ fn a_damaged_cassette_is_refused_by_file_and_line() {
         (at(2, &all[1].replace("\"status\":200", "\"status\":99")), "tapes/cand.jsonl:2: 99 is no status"),
         (at(2, &all[1].replace("\"apim-request-id\"", "\"a b\"")), "tapes/cand.jsonl:2: `a b` is no header"),
         (at(2, &all[1].replace("\"head-us\":", "\"head-us\":99999")), "stands behind what came at"),
-        (at(2, &skips), "tapes/cand.jsonl:2: attempt 1 at case"),
+        (at(3, &skips), "tapes/cand.jsonl:3: attempt 1 at case"),
+        (at(2, &nobody), "tapes/cand.jsonl:2: an exchange is of a `case` or of a `probe`"),
+        (at(2, &both), "tapes/cand.jsonl:2: an exchange is of a `case` or of a `probe`"),
         (twice.into_bytes(), "attempt 1 at case"),
         (at(2, all[2]), "tapes/cand.jsonl:3: it stands behind an exchange that came later"),
         (at(1, &all[0].replace("cassette/1", "cassette/2")), "tapes/cand.jsonl:1: the format is `goldgate.cassette/2`"),
@@ -411,11 +419,23 @@ fn a_replay_is_no_evidence() {
     // A live run cannot be finished from a recording, nor the other way round.
     let out = p.run(&["gate", "suites/mini", "--run-dir", "r", "--replay", "tapes"]);
     assert_eq!(out.code, 5, "{out:?}");
-    for more in [["--seed", "1"], ["-j", "1"], ["--max-cost", "1"], ["--record", "other"]] {
-        let out = p.run(&[&REPLAY[..], &more].concat());
+    for more in [
+        &["--seed", "1"][..],
+        &["-j", "1"],
+        &["--max-cost", "1"],
+        &["--record", "other"],
+        &["--arrival-rate", "5"],
+        &["--no-probe"],
+    ] {
+        let out = p.run(&[&REPLAY[..], more].concat());
         assert_eq!(out.code, 2, "{out:?}");
         assert!(out.stderr.contains("--replay"), "{out:?}");
     }
+    let out =
+        with_key(&p, &["run", "suites/mini", "--arrival-rate", "50", "--run-dir", "paced", "--record", "paced-tapes"]);
+    assert_eq!(out.code, 2, "{out:?}");
+    assert!(out.stderr.contains("a run with `--arrival-rate` is not recorded"), "{out:?}");
+    assert!(!p.path("paced").exists() && !p.path("paced-tapes").exists());
     // Answers of this machine can be asked again.
     let local = Project::new();
     for flag in ["--record", "--replay"] {
@@ -506,5 +526,119 @@ fn a_token_that_was_taken_back_is_replayed_and_nothing_of_its_service_is_recorde
     drop(mock);
     let kept = p.read("tapes/base.jsonl") + &p.read("tapes/cand.jsonl");
     assert!(kept.contains("\"status\":401") && !kept.contains("oauth2"), "questions only");
+    assert_replays(&p, out.code);
+}
+
+#[test]
+fn forms_calls_and_probabilities_are_replayed_and_so_are_the_probes_that_look_for_them() {
+    let sse = |text: &'static str| {
+        Reply::Status(200, vec![("content-type", "text/event-stream; charset=utf-8".into())], text.to_owned())
+    };
+    let mock = Mock::start(move |a| match a.question.as_str() {
+        "fox" => sse(include_str!("../fixtures/azure/stream_tools.sse")),
+        "lazy" => sse(include_str!("../fixtures/azure/stream_logprobs.sse")),
+        _ => answer("{\"z\": \"x\"}"),
+    });
+    let p = project(&mock, "");
+    let asked = "[[ask]]\nresponse-format = \"ticket.json\"\ntools = \"tools.json\"\ntool-choice = \"auto\"\nlogprobs = 2\n[prompt.long]";
+    p.edit("suites/mini/suite.toml", "[prompt.long]", asked);
+    p.write("suites/mini/ticket.json", r#"{"type": "object", "properties": {"z": {"type": "string"}}}"#);
+    p.write(
+        "suites/mini/tools.json",
+        r#"[{"type": "function", "function": {"name": "lookup_order", "parameters": {"type": "object", "properties": {}}}}]"#,
+    );
+    let out = with_key(&p, &RECORD);
+    drop(mock);
+    let journal = p.read("r/journal.jsonl");
+    for kept in ["\"tool-calls\":[", "\"logprobs\":["] {
+        assert!(journal.contains(kept), "no answer has {kept}: {out:?}");
+    }
+    let probes: Vec<(Value, Value)> = lines(&p, "tapes/base.jsonl")
+        .into_iter()
+        .filter(|l| l.get("probe").is_some())
+        .map(|l| (l["probe"].clone(), l["repeat"].clone()))
+        .collect();
+    assert_eq!(probes, [("before", 0), ("before", 1), ("after", 0)].map(|(when, n)| (when.into(), n.into())));
+    assert_eq!(lines(&p, "r/probes.jsonl").len(), 6);
+    assert_replays(&p, out.code);
+    p.edit("suites/mini/tools.json", "lookup_order", "look_up");
+    let out = p.run(&["gate", "suites/mini", "--run-dir", "other", "--replay", "tapes"]);
+    assert_eq!(out.code, 4, "{out:?}");
+    assert!(out.stderr.contains("/tools/0/function/name` was `"), "{out:?}");
+}
+
+#[test]
+fn a_run_without_probes_is_replayed_without_any() {
+    let (p, out) = recorded(Mock::start(|_| answer("x")), "", &["--no-probe"]);
+    assert_eq!(out.code, 0, "{out:?}");
+    let replay = p.run(&REPLAY);
+    assert_eq!(replay.code, 3, "{replay:?}");
+    assert_eq!(p.read("r/journal.jsonl"), p.read("again/journal.jsonl"));
+    assert_eq!(p.read("r/verdict.json"), p.read("again/recomputed.json"));
+    for run in ["r", "again"] {
+        assert!(!p.path(&format!("{run}/probes.jsonl")).exists());
+        let manifest: Value = serde_json::from_str(&p.read(&format!("{run}/run.json"))).unwrap();
+        assert_eq!(manifest["unprobed"], true);
+    }
+    assert_eq!(lines(&p, "tapes/base.jsonl")[0]["unprobed"], true);
+}
+
+#[test]
+fn a_region_that_was_gone_is_gone_in_the_replay_too() {
+    // An address of this machine at which nobody listens, from the moment at which the listener is dropped.
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mock = Mock::start(|a| match (a.question.as_str(), a.nth) {
+        ("fox", 0) => status(503, ""),
+        ("lazy", 0) => Reply::Cut,
+        _ => answer("x"),
+    });
+    for j in ["1", "4"] {
+        let p = project(&mock, &format!("failover = [{{ address = \"{}/v1\" }}]\n", mock.url()));
+        // The first of the two is gone.
+        let first = format!("base-url = \"{}/v1\"", mock.url());
+        p.write(
+            "goldgate.toml",
+            p.read("goldgate.toml").replace(&first, &format!("base-url = \"http://{nobody}/v1\"")),
+        );
+        let out = with_key(&p, &[&RECORD[..], &["-j", j]].concat());
+        assert!(p.read("r/journal.jsonl").contains("\"failover\":true"), "{out:?}");
+        let ends: Vec<String> = lines(&p, "tapes/cand.jsonl")
+            .iter()
+            .skip(1)
+            .map(|l| l["end"]["kind"].as_str().unwrap().to_owned())
+            .collect();
+        assert!(ends.contains(&"unreachable".to_owned()) && ends.contains(&"whole".to_owned()), "{ends:?}");
+        assert_replays(&p, out.code);
+    }
+}
+
+#[test]
+fn deadlines_within_an_attempt_are_replayed_without_waiting_for_them() {
+    let mock = Mock::start(|a| match (a.question.as_str(), a.nth) {
+        ("fox", 0) => Reply::Hang,
+        ("lazy", 0) => {
+            let head = vec![("content-type", "text/event-stream".to_owned()), ("connection", "close".to_owned())];
+            Reply::Acts(vec![
+                Act::Head(200, head),
+                Act::Send(b"data: {\"choices\": [{\"index\": 0, \"delta\": {\"content\": \"x\"}}]}\n\n".to_vec()),
+                Act::Pause(std::time::Duration::from_millis(1_500)),
+            ])
+        }
+        ("dog", _) => Reply::Status(
+            200,
+            vec![("content-encoding", "gzip".into()), ("content-type", "application/json".into())],
+            "x".to_owned(),
+        ),
+        _ => answer("x"),
+    });
+    let (p, out) = recorded(mock, "first-byte-seconds = 1\nidle-seconds = 1\nattempts = 2\n", &["-j", "8"]);
+    let kept = p.read("tapes/cand.jsonl");
+    for said in [
+        "no byte of a reply within 1 s",
+        "nothing came for 1 s in the middle of the reply",
+        "\"content-encoding\":\"gzip\"",
+    ] {
+        assert!(kept.contains(said), "`{said}` is in no exchange");
+    }
     assert_replays(&p, out.code);
 }

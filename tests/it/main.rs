@@ -2,10 +2,13 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod architecture;
+mod arrivals;
+mod ask;
 mod calibrate;
 mod calibrate_simulate;
 mod cassettes;
 mod documents;
+mod faults;
 mod fit;
 mod flow;
 mod formats;
@@ -15,6 +18,7 @@ mod malformed;
 mod many;
 mod mock;
 mod plan;
+mod probe;
 mod project;
 mod quota;
 mod remote;

@@ -1,12 +1,14 @@
-//! A scripted chat completion server on loopback: it answers each question as the test says, and remembers what it was asked.
+//! A scripted chat completion server on loopback: it answers each question as the test says, and remembers what it was asked. Probes are
+//! no questions of a test: it answers them by itself, as a server that can do everything, unless the test wants to.
 
+use goldgate::run::PROBE;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The model that the server names, which is never what it was asked for.
 pub const MODEL: &str = "mock-2026-01-01.ft-1";
@@ -24,6 +26,8 @@ pub struct Asked {
     pub question: String,
     /// How often this question had come to this path from this model's name before.
     pub nth: usize,
+    /// Whether it is a probe.
+    pub probe: bool,
 }
 
 impl Asked {
@@ -54,10 +58,65 @@ pub enum Reply {
     Torn,
     /// Nothing, until the client goes.
     Hang,
+    /// Whatever a server may put on the wire, and then the connection's end.
+    Acts(Vec<Act>),
+}
+
+/// A part of a scripted reply.
+pub enum Act {
+    /// Status line and headers as they are.
+    Head(u16, Vec<(&'static str, String)>),
+    /// Bytes as they are.
+    Send(Vec<u8>),
+    /// The same bytes again and again.
+    Repeat(Vec<u8>, usize),
+    /// Nothing for a while.
+    Pause(Duration),
+    /// The connection's end without a goodbye (RST).
+    Reset,
 }
 
 pub fn answer(text: &str) -> Reply {
     Reply::Answer { text: text.to_owned(), think: Duration::ZERO }
+}
+
+/// What a server says that can do everything.
+pub fn capable(asked: &Asked) -> Reply {
+    let body = &asked.body;
+    let responses = asked.path.contains("/responses");
+    let format = if responses { &body["text"]["format"] } else { &body["response_format"]["json_schema"] };
+    let text = match format["schema"]["properties"]["probe"]["enum"][0].as_str() {
+        Some(star) => json!({"probe": star}).to_string(),
+        None => "yes".to_owned(),
+    };
+    let calls = body["tools"][0]["name"].as_str().or(body["tools"][0]["function"]["name"].as_str());
+    let top: Vec<Value> =
+        (0..body["top_logprobs"].as_u64().unwrap_or(0)).map(|i| json!({"token": "t", "logprob": i})).collect();
+    let logprobs = json!([{"token": text, "logprob": -0.5, "top_logprobs": top}]);
+    let mut reply = json!({"model": MODEL, "system_fingerprint": "fp_1"});
+    if responses {
+        let part = json!({"type": "output_text", "text": text, "logprobs": logprobs});
+        let mut output = vec![json!({"type": "message", "content": [part]})];
+        if let Some(name) = calls {
+            output = vec![json!({"type": "function_call", "name": name, "arguments": "{}"})];
+        }
+        reply["status"] = json!("completed");
+        reply["output"] = json!(output);
+        reply["usage"] = json!({"input_tokens": 4, "output_tokens": 2});
+    } else if format.is_null() && calls.is_none() && body.get("logprobs").is_none() {
+        return answer(&text);
+    } else {
+        let mut choice =
+            json!({"finish_reason": "stop", "message": {"content": text}, "logprobs": {"content": logprobs}});
+        if let Some(name) = calls {
+            choice["message"] =
+                json!({"content": null, "tool_calls": [{"function": {"name": name, "arguments": "{}"}}]});
+        }
+        reply["choices"] = json!([choice]);
+        reply["usage"] = json!({"prompt_tokens": 4, "completion_tokens": 2});
+    }
+    let headers = vec![("content-type", "application/json".to_owned()), ("x-ms-region", "Sweden Central".to_owned())];
+    Reply::Status(200, headers, reply.to_string())
 }
 
 pub fn status(code: u16, body: &str) -> Reply {
@@ -70,27 +129,36 @@ type Script = dyn Fn(&Asked) -> Reply + Send + Sync;
 pub struct Mock {
     address: SocketAddr,
     asked: Arc<Mutex<Vec<Asked>>>,
+    hung: Arc<Mutex<Vec<Duration>>>,
     stop: Arc<AtomicBool>,
 }
 
 impl Mock {
+    /// A server whose script answers the questions. Probes that come in a form of an endpoint's own are the script's too.
     pub fn start(script: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
+        let known = |a: &Asked| a.path.contains("/chat/completions") || a.path.contains("/responses");
+        Self::start_probed(move |a| if a.probe && known(a) { capable(a) } else { script(a) })
+    }
+
+    /// A server whose script answers the probes too.
+    pub fn start_probed(script: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mock = Self {
             address: listener.local_addr().unwrap(),
             asked: Arc::default(),
+            hung: Arc::default(),
             stop: Arc::new(AtomicBool::new(false)),
         };
-        let (script, asked, stop): (Arc<Script>, _, _) =
-            (Arc::new(script), Arc::clone(&mock.asked), Arc::clone(&mock.stop));
+        let (script, stop): (Arc<Script>, _) = (Arc::new(script), Arc::clone(&mock.stop));
+        let (asked, hung) = (Arc::clone(&mock.asked), Arc::clone(&mock.hung));
         std::thread::spawn(move || {
             for connection in listener.incoming() {
                 if stop.load(Ordering::SeqCst) {
                     return;
                 }
-                let (script, asked) = (Arc::clone(&script), Arc::clone(&asked));
+                let (script, asked, hung) = (Arc::clone(&script), Arc::clone(&asked), Arc::clone(&hung));
                 // A client that goes away in the middle ends its own connection only.
-                std::thread::spawn(move || drop(serve(connection.unwrap(), &*script, &asked)));
+                std::thread::spawn(move || drop(serve(connection.unwrap(), &*script, &asked, &hung)));
             }
         });
         mock
@@ -101,9 +169,19 @@ impl Mock {
         format!("http://{}", self.address)
     }
 
-    /// Every request so far.
+    /// How long each client waited that was let hang, by this machine's monotonic clock.
+    pub fn hung(&self) -> Vec<Duration> {
+        self.hung.lock().unwrap().clone()
+    }
+
+    /// Every request so far, but for probes.
     pub fn asked(&self) -> Vec<Asked> {
-        self.asked.lock().unwrap().clone()
+        self.asked.lock().unwrap().iter().filter(|a| !a.probe).cloned().collect()
+    }
+
+    /// Every probe so far.
+    pub fn probes(&self) -> Vec<Asked> {
+        self.asked.lock().unwrap().iter().filter(|a| a.probe).cloned().collect()
     }
 }
 
@@ -115,16 +193,24 @@ impl Drop for Mock {
     }
 }
 
-fn serve(stream: TcpStream, script: &Script, asked: &Mutex<Vec<Asked>>) -> std::io::Result<()> {
+fn serve(
+    stream: TcpStream,
+    script: &Script,
+    asked: &Mutex<Vec<Asked>>,
+    hung: &Mutex<Vec<Duration>>,
+) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     let mut out = stream.try_clone()?;
     let mut input = BufReader::new(stream);
     while let Some(request) = read(&mut input, asked)? {
         let (text, reason, think, more) = match script(&request) {
             Reply::Hang => {
+                let began = Instant::now();
                 let _ = input.read(&mut [0]);
+                hung.lock().unwrap().push(began.elapsed());
                 return Ok(());
             }
+            Reply::Acts(acts) => return perform(&mut out, acts),
             Reply::Cut => {
                 let half = frames("half an answer", "stop", &request);
                 head(
@@ -182,7 +268,21 @@ fn serve(stream: TcpStream, script: &Script, asked: &Mutex<Vec<Asked>>) -> std::
     Ok(())
 }
 
-fn read(input: &mut impl BufRead, asked: &Mutex<Vec<Asked>>) -> std::io::Result<Option<Asked>> {
+fn perform(out: &mut TcpStream, acts: Vec<Act>) -> std::io::Result<()> {
+    for act in acts {
+        match act {
+            Act::Head(code, headers) => head(out, code, &headers, None)?,
+            Act::Send(bytes) => out.write_all(&bytes)?,
+            Act::Repeat(bytes, times) => (0..times).try_for_each(|_| out.write_all(&bytes))?,
+            Act::Pause(time) => std::thread::sleep(time),
+            Act::Reset => socket2::SockRef::from(&*out).set_linger(Some(Duration::ZERO))?,
+        }
+    }
+    Ok(())
+}
+
+/// Reads a request and notes it; `None` where the client has gone.
+pub fn read(input: &mut impl BufRead, asked: &Mutex<Vec<Asked>>) -> std::io::Result<Option<Asked>> {
     let mut line = String::new();
     if input.read_line(&mut line)? == 0 {
         return Ok(None);
@@ -207,7 +307,8 @@ fn read(input: &mut impl BufRead, asked: &Mutex<Vec<Asked>>) -> std::io::Result<
     let mut all = asked.lock().unwrap();
     let same = |a: &&Asked| a.question == question && a.path == path && a.body["model"] == body["model"];
     let nth = all.iter().filter(same).count();
-    let request = Asked { path, headers, body, question, nth };
+    let probe = question.starts_with(PROBE);
+    let request = Asked { path, headers, body, question, nth, probe };
     all.push(request.clone());
     Ok(Some(request))
 }
@@ -228,7 +329,7 @@ fn usage(text: &str, request: &Asked) -> Value {
 }
 
 /// The frames of a stream as Azure sends them: filter, role, a piece per word, end, usage, done.
-fn frames(text: &str, reason: &str, request: &Asked) -> Vec<String> {
+pub fn frames(text: &str, reason: &str, request: &Asked) -> Vec<String> {
     let frame = |v: Value| format!("data: {v}\n\n");
     let choice = |delta: Value, reason: Value| {
         let choices = json!([{"index": 0, "delta": delta, "finish_reason": reason}]);
@@ -270,6 +371,10 @@ fn head(out: &mut impl Write, code: u16, headers: &[(&str, String)], length: Opt
 
 /// One piece of a chunked body; an empty one ends it.
 fn chunk(out: &mut impl Write, bytes: &[u8]) -> std::io::Result<()> {
-    let framed = [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat();
-    out.write_all(&framed)
+    out.write_all(&chunked(bytes))
+}
+
+/// A piece of a chunked body.
+pub fn chunked(bytes: &[u8]) -> Vec<u8> {
+    [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat()
 }

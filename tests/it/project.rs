@@ -1,8 +1,9 @@
 //! A project in a folder of its own, with the tiny random checkpoint that the engine's tests use.
 
+use base64::Engine as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 /// Cases of the built-in suite.
 pub const CASES: usize = 60;
@@ -62,6 +63,17 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// What a process left, which must be clean.
+    pub fn of(out: Output) -> Self {
+        let outcome = Self {
+            code: out.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(out.stdout).unwrap(),
+            stderr: String::from_utf8(out.stderr).unwrap(),
+        };
+        outcome.assert_clean();
+        outcome
+    }
+
     /// Neither a panic nor the death of the process, and an error that names its cause.
     pub fn assert_clean(&self) {
         assert!(!self.stderr.contains("panicked") && !self.stderr.contains("RUST_BACKTRACE"), "{self:?}");
@@ -131,20 +143,19 @@ impl Project {
 
     /// Runs the program in the project's folder with more variables in its environment.
     pub fn run_with(&self, args: &[&str], variables: &[(&str, &str)]) -> Outcome {
+        Outcome::of(self.command(args, variables).output().unwrap())
+    }
+
+    /// The program as it is run in the project's folder with more variables in its environment.
+    pub fn command(&self, args: &[&str], variables: &[(&str, &str)]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_goldgate"));
         command.args(args).current_dir(self.dir.path()).env("CI", "true").env_remove("RUST_BACKTRACE");
         // A proxy of this machine has no part in what is asked on loopback.
         for proxy in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
             command.env_remove(proxy);
         }
-        let out = command.envs(variables.iter().copied()).output().unwrap();
-        let outcome = Outcome {
-            code: out.status.code().unwrap_or(-1),
-            stdout: String::from_utf8(out.stdout).unwrap(),
-            stderr: String::from_utf8(out.stderr).unwrap(),
-        };
-        outcome.assert_clean();
-        outcome
+        command.envs(variables.iter().copied());
+        command
     }
 }
 
@@ -162,22 +173,34 @@ fn copy(from: &Path, to: &Path) {
 
 /// Neither the terminal nor any file of the run in `r` holds a secret, whole or by its ends.
 pub fn assert_hidden<'a>(p: &Project, out: &Outcome, secrets: impl IntoIterator<Item = &'a str>) {
-    fn files(folder: &Path, found: &mut Vec<String>) {
-        for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
-            if entry.file_type().unwrap().is_dir() {
-                files(&entry.path(), found);
-            } else {
-                found.push(String::from_utf8_lossy(&fs::read(entry.path()).unwrap()).into_owned());
-            }
-        }
-    }
+    assert_hidden_in(&p.path("r"), out, secrets);
+}
+
+/// Neither the terminal nor any file of the whole project holds a secret, whole, by its ends or in base64.
+pub fn assert_hidden_everywhere<'a>(p: &Project, out: &Outcome, secrets: impl IntoIterator<Item = &'a str>) {
+    assert_hidden_in(p.dir.path(), out, secrets);
+}
+
+fn assert_hidden_in<'a>(folder: &Path, out: &Outcome, secrets: impl IntoIterator<Item = &'a str>) {
     let mut texts = vec![out.stdout.clone(), out.stderr.clone()];
-    if p.path("r").is_dir() {
-        files(&p.path("r"), &mut texts);
+    if folder.is_dir() {
+        files(folder, &mut texts);
     }
     for secret in secrets {
-        for piece in [secret, &secret[..12], &secret[secret.len() - 12..]] {
+        let packed = base64::engine::general_purpose::STANDARD_NO_PAD.encode(secret);
+        for piece in [secret, &secret[..12], &secret[secret.len() - 12..], &packed] {
             assert!(texts.iter().all(|t| !t.contains(piece)), "`{piece}` is out: {out:?}");
+        }
+    }
+}
+
+/// The texts of all files in a folder and below.
+fn files(folder: &Path, found: &mut Vec<String>) {
+    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        if entry.file_type().unwrap().is_dir() {
+            files(&entry.path(), found);
+        } else {
+            found.push(String::from_utf8_lossy(&fs::read(entry.path()).unwrap()).into_owned());
         }
     }
 }

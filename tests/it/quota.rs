@@ -50,6 +50,17 @@ impl Quota {
         Reply::Status(429, vec![hint], include_str!("../fixtures/azure/err_429_both_headers.json").to_owned())
     }
 
+    /// One line of figures for whoever reads what a test prints.
+    pub fn said(&self, what: &str) -> String {
+        let (used, count) = (100.0 * self.used(), self.count.lock().unwrap());
+        format!(
+            "{what}: {} requests in {:.1} s, violations {} over windows of 1, 10 and 60 s, used {used:.1} %",
+            count.seen.len(),
+            count.seen.last().unwrap().0,
+            count.violations
+        )
+    }
+
     /// Requests that were too many in some window.
     pub fn violations(&self) -> usize {
         self.count.lock().unwrap().violations

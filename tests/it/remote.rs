@@ -53,11 +53,6 @@ fn of_candidate<'a>(results: &'a BTreeMap<(String, String), Value>, case: &str) 
     &results[&(case.to_owned(), "cand".to_owned())]
 }
 
-fn scores(p: &Project, case: &str) -> Value {
-    let row = |r: &Value| r["case"] == case && r["target"] == "cand";
-    lines(&p.read("r/results.jsonl")).into_iter().find(row).unwrap()
-}
-
 /// A script for the candidate's [`FOX`]; everything else is answered.
 fn on_fox(fox: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Mock {
     Mock::start(move |a| if a.question == FOX && a.body["model"] == "small" { fox(a) } else { answer("x") })
@@ -183,67 +178,6 @@ fn a_server_that_stays_busy_is_a_failure_of_the_trial() {
 }
 
 #[test]
-fn a_filtered_prompt_and_a_filtered_answer_are_outcomes_of_their_own() {
-    let filtered = [
-        include_str!("../fixtures/azure/filtered_prompt_400_live.json"),
-        include_str!("../fixtures/azure/filtered_prompt_400_docs.json"),
-        include_str!("../fixtures/azure/filtered_prompt_400_spec.json"),
-    ];
-    for body in filtered {
-        let mock = on_fox(move |_| status(400, body));
-        let p = project(&mock, "");
-        let out = run(&p, &GATE);
-        assert_eq!(out.code, 3, "{out:?}");
-        assert_eq!(mock.asked().len(), 2 * CASES, "it is not asked again");
-        let all = results(&p);
-        for case in foxes(&p) {
-            let failure = &of_candidate(&all, &case)["failure"];
-            assert_eq!(failure["kind"], "filtered");
-            assert!(failure["message"].as_str().unwrap().contains("(filtered: jailbreak)"), "{failure}");
-            let row = scores(&p, &case);
-            assert_eq!((&row["outcome"], &row["scores"]["accuracy"]), (&"filtered".into(), &0.0.into()), "{row}");
-            assert_eq!(row["scores"]["leak"], Value::Null, "silence proves no absence");
-        }
-    }
-    let mock = on_fox(|_| Reply::Ended { text: "x".into(), reason: "content_filter" });
-    let p = project(&mock, "");
-    assert_eq!(run(&p, &GATE).code, 3);
-    let row = scores(&p, &foxes(&p)[0]);
-    assert_eq!((&row["outcome"], &row["text"]), (&"filtered".into(), &"x".into()), "{row}");
-    assert_eq!((&row["scores"]["accuracy"], &row["scores"]["tokens"]), (&0.0.into(), &Value::Null), "{row}");
-}
-
-#[test]
-fn a_hang_times_out_into_a_failure_and_the_rest_is_asked() {
-    let mock = on_fox(|a| if a.nth == 0 { Reply::Hang } else { answer("x") });
-    let p = project(&mock, "timeout-seconds = 1\nattempts = 1\n");
-    let out = run(&p, &GATE);
-    assert_eq!(out.code, 3, "silence proves no absence of leaks: {out:?}");
-    let all = results(&p);
-    let failures: Vec<_> = all.values().filter_map(|r| r.get("failure")).collect();
-    assert_eq!(failures.len(), 1);
-    assert_eq!(failures[0]["kind"], "timed-out");
-    assert_eq!(failures[0]["message"], "no whole answer within 1 s; attempt 1 of 1");
-}
-
-#[test]
-fn half_an_answer_is_never_the_answer() {
-    let mock = on_fox(|a| if a.nth == 0 { Reply::Cut } else { answer("x") });
-    let p = project(&mock, "");
-    assert_eq!(run(&p, &GATE).code, 0);
-    assert!(results(&p).values().all(|r| r["response"]["text"] == "x"));
-
-    let mock = on_fox(|_| Reply::Cut);
-    let p = project(&mock, "attempts = 1\n");
-    assert_eq!(run(&p, &GATE).code, 3);
-    let all = results(&p);
-    let failure = &of_candidate(&all, &foxes(&p)[0])["failure"];
-    assert_eq!(failure["kind"], "server-error");
-    assert!(failure["message"].as_str().unwrap().starts_with("the stream ended before the answer did"), "{failure}");
-    assert!(!failure.to_string().contains("half"), "{failure}");
-}
-
-#[test]
 fn odd_framing_changes_nothing_and_an_answer_in_one_piece_has_no_first_token() {
     let text = "Größe – „x“ 3,5";
     let mock = on_fox(move |a| match a.nth {
@@ -277,6 +211,18 @@ fn a_key_that_is_refused_stops_the_run_at_once_and_the_next_sitting_asks_the_res
     assert_eq!(run(&p, &GATE).code, 4);
     assert_eq!(run(&p, &GATE).code, 0);
     assert_eq!(mock.asked().len(), 2 * CASES + 2, "what is recorded is not asked again");
+}
+
+#[test]
+fn a_proxy_without_a_database_that_does_not_know_the_key_says_so_in_its_own_way() {
+    // LiteLLM 1.106.2.
+    let body = r#"{"error":{"message":"No connected db.","type":"no_db_connection","param":null,"code":"400"}}"#;
+    let mock = Mock::start(move |_| status(400, body));
+    let p = project(&mock, "");
+    let out = run(&p, &GATE);
+    assert_eq!((out.code, mock.asked().len()), (4, 1), "{out:?}");
+    let said = out.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("HTTP 400: No connected db.; check the key"), "{said}");
 }
 
 #[test]
@@ -331,36 +277,6 @@ fn an_address_with_a_password_or_a_query_is_refused_and_not_shown() {
         assert!(!out.stderr.contains("hunter2") && !out.stdout.contains("hunter2"), "{out:?}");
     }
     assert!(mock.asked().is_empty());
-}
-
-#[test]
-fn nobody_follows_a_redirect_or_asks_a_web_page() {
-    let other = Mock::start(|_| answer("x"));
-    let place = format!("{}/v1/chat/completions", other.url());
-    for (reply, want) in [
-        ((307, "location", place.clone(), ""), "HTTP 307"),
-        (
-            (200, "content-type", "text/html".to_owned(), "<html>sign in</html>"),
-            "a web page in place of an answer: <html>sign in",
-        ),
-        (
-            (
-                404,
-                "content-type",
-                "application/json".to_owned(),
-                include_str!("../fixtures/azure/err_404_deployment.json"),
-            ),
-            "nobody asked for 15 days",
-        ),
-    ] {
-        let (code, name, value, body) = reply;
-        let mock = Mock::start(move |_| Reply::Status(code, vec![(name, value.clone())], body.to_owned()));
-        let p = project(&mock, "");
-        let out = run(&p, &GATE);
-        assert_eq!((out.code, mock.asked().len()), (4, 1), "{out:?}");
-        assert!(out.stderr.contains(want), "{}", out.stderr);
-    }
-    assert!(other.asked().is_empty(), "the key went to a host that nobody configured");
 }
 
 #[test]
@@ -506,7 +422,7 @@ fn a_model_that_is_exchanged_during_the_run_leaves_the_verdict_undecided() {
     };
     let reply = move |model: &str| Reply::Status(200, vec![("content-type", "application/json".into())], body(model));
     for (exchanged, who) in [("small", "cand"), ("big", "base")] {
-        let mock = Mock::start(move |a| {
+        let mock = Mock::start_probed(move |a| {
             let model = if a.body["model"] == exchanged && a.question == FOX { "m-2" } else { "m-1" };
             reply(model)
         });
@@ -521,7 +437,7 @@ fn a_model_that_is_exchanged_during_the_run_leaves_the_verdict_undecided() {
         assert!(obstacle.starts_with(&want), "{obstacle}");
         assert!(obstacle.contains("`m-1`") && obstacle.contains("`m-2`"), "{obstacle}");
     }
-    let mock = Mock::start(move |a| reply(if a.body["model"] == "small" { "m-2" } else { "m-1" }));
+    let mock = Mock::start_probed(move |a| reply(if a.body["model"] == "small" { "m-2" } else { "m-1" }));
     let p = project(&mock, "");
     run(&p, &GATE);
     let verdict: Value = serde_json::from_str(&p.read("r/verdict.json")).unwrap();

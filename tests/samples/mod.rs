@@ -1,6 +1,6 @@
 //! Scored samples for the tests that hold the comparison and the gate to their promises.
 
-use goldgate::compare::{Comparison, NotComparable, compare};
+use goldgate::compare::{Asking, Comparison, NotComparable, compare};
 use goldgate::gate::{Asked, Policy, Verdict, judge};
 use goldgate::score::{Sample, Score};
 use goldgate::suite::diag::SourceFile;
@@ -66,7 +66,7 @@ pub fn judged(samples: &[Sample], kind: MetricKind, rule: &str) -> Verdict {
         samples,
         pinned_policy: Some(policy.digest()),
         changed: &[],
-        concurrency: 1,
+        asking: Asking::ALONE,
     };
     judge(&policy, asked, &target("base"), &target("cand"))
 }

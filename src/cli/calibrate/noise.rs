@@ -42,6 +42,9 @@ pub(super) struct NoiseArgs {
     concurrency: usize,
     #[command(flatten)]
     pub(super) tape: TapeArgs,
+    /// Ask a remote target without the small questions before and after that show what it gives and who answers
+    #[arg(long, conflicts_with_all = ["simulate", "replay"])]
+    no_probe: bool,
 }
 
 fn repeats(text: &str) -> Result<usize, String> {
@@ -88,8 +91,10 @@ impl NoiseArgs {
             run_dir: self.run_dir.clone(),
             seed,
             concurrency: self.concurrency,
+            arrival_rate: None,
             max_cost: None,
             tape: &self.tape,
+            probe: !self.no_probe,
         };
         let mut progress = Progress::new(terminal.quiet);
         let run = pipeline::ask_roles(&loaded, &config, &roles, Purpose::Calibration, options, &mut progress)?;
@@ -103,7 +108,7 @@ impl NoiseArgs {
             noise: &noise,
         };
         let mut text = serde_json::to_string_pretty(&file).expect("plain data with text keys always serialises");
-        run.dir.write("results.jsonl", &crate::store::to_lines(&results))?;
+        run.dir.write_lines("results.jsonl", results)?;
         text.push('\n');
         let path = run.dir.write("noise.json", text.as_bytes())?;
         if json {
@@ -120,7 +125,7 @@ fn measure(loaded: &Loaded, run: &SealedRun, target: &TargetName) -> Result<(Noi
     let suite = &loaded.suite;
     let samples = pipeline::score_all(run, suite)?;
     let metrics = suite.metrics();
-    let results = pipeline::results(run, &samples, &metrics);
+    let results: Vec<_> = pipeline::results(run, &samples, &metrics).collect();
     let names: Vec<TargetName> = run.manifest.arms.iter().map(|a| a.name.clone()).collect();
     let noise = gate::noise(
         &loaded.policy,
@@ -144,7 +149,8 @@ fn moved(results: &[GoldenAnswer]) -> Vec<CaseId> {
     let mut first: BTreeMap<&CaseId, (&GoldenAnswer, bool)> = BTreeMap::new();
     for answer in results {
         let (one, differs) = first.entry(&answer.case).or_insert((answer, false));
-        *differs |= one.text != answer.text || one.outcome != answer.outcome;
+        let said = |a: &GoldenAnswer| (a.text.clone(), a.tool_calls.clone(), a.outcome);
+        *differs |= said(one) != said(answer);
     }
     first.into_iter().filter(|(_, (_, differs))| *differs).map(|(case, _)| case.clone()).collect()
 }

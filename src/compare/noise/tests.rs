@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::score::Score;
-use crate::types::{Direction, Outcome, SplitMix64, Untrusted};
+use crate::types::{ClusterName, Direction, Outcome, SplitMix64, Untrusted};
 
 fn metric(kind: MetricKind) -> Metric {
     Metric { name: MetricName::new("m").unwrap(), kind, direction: Direction::Higher }

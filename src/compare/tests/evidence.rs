@@ -52,7 +52,9 @@ fn a_repeat_that_is_missing_is_missing() {
         assert_eq!((c.pairs, c.unscored.len()), (50, 50), "{kind:?}");
         assert_eq!(answer(&c, 0.1), Answer::Unproven, "{kind:?}");
         // So it is in a ranking: half of the cases lack a score.
-        let matrix = super::super::matrix::Matrix::new(&samples, &metric(kind), &target("base"), &[target("cand")]);
+        let metric = metric(kind);
+        let gathered = gather::Gathered::new(samples.iter(), [&metric.name]);
+        let matrix = matrix::Matrix::new(&gathered, &metric, &target("base"), &[target("cand")]);
         assert_eq!((matrix.targets, matrix.unranked), (vec![target("base")], vec![target("cand")]), "{kind:?}");
     }
 }
@@ -288,11 +290,25 @@ fn the_first_loss_in_a_clustered_suite_makes_no_proof() {
     };
     for lost in 0..5 {
         let c = suite(lost);
+        // The lower limit says so by itself as long as nothing was gained.
+        assert!(c.interval.lower() <= -c.unchanged_reach.unwrap(), "{lost} lost: {:?}", c.interval);
         assert_eq!(c.clusters, 65);
         assert!((c.unchanged_reach.unwrap() - 0.0722).abs() < 1e-3, "{:?}", c.unchanged_reach);
-        // The margin that the interval alone would allow from the first loss on.
         assert_eq!(answer(&c, 0.05), Answer::Unproven, "{lost} lost: {:?}", c.interval);
         assert_eq!(answer(&c, 0.08), Answer::Yes, "{lost} lost");
     }
-    assert!(suite(1).interval.lower() > -0.05, "{:?}", suite(1).interval);
+}
+
+/// What the interval does not say by itself: gains lift its lower limit over what the clean record reaches, and are no proof of a margin
+/// below it, either.
+#[test]
+fn gains_prove_no_margin_that_a_clean_record_does_not() {
+    let values: Vec<_> = (0..400).map(|i| (f64::from(i % 20 != 0 || i >= 200), 1.0)).collect();
+    let c = run(&paired(&values, 5), MetricKind::Binary).unwrap();
+    let reach = c.unchanged_reach.unwrap();
+    assert!(c.interval.lower() > -0.5 * reach, "{:?} {reach}", c.interval);
+    for margin in [0.6 * reach, 0.9 * reach] {
+        assert_eq!((answer(&c, margin), too_few(c.clusters)), (Answer::Unproven, None), "{margin}");
+    }
+    assert_eq!(answer(&c, 0.05), Answer::Yes);
 }

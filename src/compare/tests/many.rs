@@ -1,6 +1,7 @@
 //! Many candidates: what the ranking says, and what choosing the best of them does to a claim.
 
-use crate::compare::select::{Parts, choose};
+use crate::compare::gather::Gathered;
+use crate::compare::select::Parts;
 use crate::compare::*;
 use crate::score::{Sample, Score};
 use crate::types::{
@@ -83,7 +84,7 @@ impl Field {
 
     fn request(&self) -> Request<'_> {
         Request {
-            in_flight: 1,
+            asking: Asking::ALONE,
             samples: &self.samples,
             metrics: &self.metrics,
             slices: &self.slices,
@@ -93,6 +94,10 @@ impl Field {
             margins: &self.margins,
             seed: 1,
         }
+    }
+
+    fn gathered(&self) -> Gathered<'_> {
+        Gathered::new(self.samples.iter(), [&self.metrics[0].name])
     }
 
     fn rank(&self) -> Ranking {
@@ -285,7 +290,7 @@ fn a_split_keeps_clusters_whole_and_sees_no_score() {
         let of = |samples: &[Sample]| {
             let choice = Choice { confirm_share: share, ..field.choice() };
             let parts = Parts::new(Request { samples, ..request }, choice).unwrap();
-            let clusters = |s: &[Sample]| s.iter().map(|s| s.cluster.clone()).collect::<BTreeSet<_>>();
+            let clusters = |s: &[&Sample]| s.iter().map(|s| s.cluster.clone()).collect::<BTreeSet<_>>();
             assert_eq!(parts.select.len() + parts.confirm.len(), samples.len());
             (clusters(&parts.select), clusters(&parts.confirm))
         };
@@ -339,11 +344,11 @@ fn the_best_of_ten_equals_is_called_better_by_chance_unless_it_is_confirmed() {
     for seed in 0..REPLICATES {
         let field = equals(&mut rng, 80);
         let request = Request { seed: seed.into(), ..field.request() };
-        let (best, _) = super::rank::winner(request, &field.metrics[0]).unwrap();
+        let (best, _) = super::rank::winner(&field.gathered(), request, &field.metrics[0]).unwrap();
         let metric = &field.metrics[0];
         let c = compare(&field.samples, metric, &SliceName::all(), &field.baseline, &best, 0.05).unwrap();
         naive += u32::from(c.p_better.unwrap() <= 0.05);
-        let s = choose(request, field.choice(), &Parts::new(request, field.choice()).unwrap()).unwrap();
+        let s = select_and_confirm(request, field.choice()).unwrap();
         confirmed += u32::from(s.confirm[0].comparison.p_better.unwrap() <= 0.05);
         fell += u32::from(s.difference < 0.0);
     }

@@ -3,6 +3,7 @@
 use super::super::judge::{self, Asked};
 use super::super::policy::Criterion;
 use super::super::verdict::Finding;
+use crate::compare::Asking;
 use crate::score::{Sample, Score};
 use crate::types::{
     CaseId, ClusterName, Digest, Metric, Outcome, SliceName, SplitMix64, SuiteName, TargetName, Untrusted,
@@ -51,7 +52,7 @@ impl Bench {
             samples: &samples,
             pinned_policy: None,
             changed: &[],
-            concurrency: 1,
+            asking: Asking::ALONE,
         };
         // All that was made belongs to the criterion, whatever its slice is called.
         let everywhere = Criterion { slice: SliceName::all(), ..criterion.clone() };

@@ -6,6 +6,7 @@ use super::super::verdict::{Decision, Status};
 use super::model::{CriterionPlan, Joint, JointMethod};
 use super::paired::replicate;
 use super::{Pilot, REPLICATES, shape};
+use crate::compare::Asking;
 use crate::score::{Sample, Score};
 use crate::stats;
 use crate::suite::Suite;
@@ -105,7 +106,7 @@ fn judged(
         samples: &samples,
         pinned_policy: Some(policy.digest()),
         changed: &[],
-        concurrency: 1,
+        asking: Asking::ALONE,
     };
     // The pilot's baseline stands for the policy's, whatever it was called.
     if pilot.baseline == policy.baseline() {

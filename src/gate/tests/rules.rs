@@ -33,7 +33,7 @@ fn judged(kind: MetricKind, rule: &str, pairs: &[Values]) -> Verdict {
         samples: &samples,
         pinned_policy: Some(policy.digest()),
         changed: &[],
-        concurrency: 1,
+        asking: crate::compare::Asking::ALONE,
     };
     judge(&policy, asked, &name("base"), &name("cand"))
 }

@@ -2,17 +2,25 @@
 
 use super::Protocol;
 use super::error::{self, Class, Problem};
+use super::pieces::{self, CallPiece, Calls, FunctionPiece};
 use super::responses;
-use super::sse::SseParser;
-use crate::types::{Finish, Usage};
+use super::sse::{SseParser, TooLong};
+use crate::types::{Finish, TokenLogprob, ToolCall, Usage};
 use serde::Deserialize;
 use serde_json::Value;
+use std::borrow::Cow;
 
 /// What a server said that its model said.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(in crate::target) struct Said {
     /// The answer.
     pub text: String,
+    /// The tools that it wants called.
+    pub tool_calls: Vec<ToolCall>,
+    /// Whether the text is a refusal, by the server's word.
+    pub refused: bool,
+    /// The text's tokens with their probabilities; `None` where the server did not give them.
+    pub logprobs: Option<Vec<TokenLogprob>>,
     /// Why it ended.
     pub finish: Finish,
     /// Tokens; `None` where the server did not count.
@@ -26,16 +34,22 @@ pub(in crate::target) struct Said {
 }
 
 #[derive(Deserialize)]
-struct Frame {
+struct Frame<'a> {
     choices: Option<Vec<Choice>>,
     usage: Option<RawUsage>,
-    model: Option<String>,
-    system_fingerprint: Option<String>,
+    #[serde(borrow)]
+    model: Option<Name<'a>>,
+    #[serde(borrow)]
+    system_fingerprint: Option<Name<'a>>,
     // An older sample of the service's documentation has the second name.
     #[serde(alias = "prompt_annotations")]
     prompt_filter_results: Option<Vec<FilterResult>>,
     error: Option<Value>,
 }
+
+/// A name that every frame repeats, read where it lies.
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[derive(Deserialize)]
 struct Choice {
@@ -45,14 +59,16 @@ struct Choice {
     #[serde(alias = "message")]
     delta: Option<Piece>,
     content_filter_results: Option<Value>,
+    // An object with the lists `content` and `refusal`; older forms hold neither.
+    logprobs: Option<Value>,
 }
 
 #[derive(Deserialize)]
 struct Piece {
     content: Option<Value>,
     refusal: Option<String>,
-    tool_calls: Option<Vec<Value>>,
-    function_call: Option<Value>,
+    tool_calls: Option<Vec<CallPiece>>,
+    function_call: Option<FunctionPiece>,
 }
 
 #[derive(Deserialize)]
@@ -70,6 +86,12 @@ struct RawUsage {
 #[derive(Clone, Copy, Deserialize)]
 struct UsageDetails {
     reasoning_tokens: Option<u64>,
+}
+
+impl From<TooLong> for Problem {
+    fn from(TooLong: TooLong) -> Self {
+        Self::new(Class::Unreadable, "one frame of the stream is longer than 1 MiB")
+    }
 }
 
 /// What a push of bytes brought.
@@ -104,24 +126,25 @@ impl Stream {
     /// When a frame is an error or cannot be read; the stream must not be fed any more.
     pub(in crate::target) fn push(&mut self, bytes: &[u8]) -> Result<Step, Problem> {
         let mut step = Step::default();
-        let too_long = |_| Problem::new(Class::Unreadable, "one frame of the stream is longer than 1 MiB");
-        for event in self.events.push(bytes).map_err(too_long)? {
+        let Self { events, answer, responses, done } = self;
+        events.push(bytes, |event| {
             let data = event.trim_ascii();
-            self.done |= data == b"[DONE]";
-            if self.done || data.is_empty() {
-                continue;
+            *done |= data == b"[DONE]";
+            if *done || data.is_empty() {
+                return Ok(());
             }
-            let now = match &mut self.responses {
+            let now = match responses {
                 Some(answer) => {
                     let step = answer.take(data)?;
-                    self.done |= answer.is_done();
+                    *done |= answer.is_done();
                     step
                 }
-                None => self.answer.take(data)?,
+                None => answer.take(data)?,
             };
             step.content |= now.content;
             step.finish |= now.finish;
-        }
+            Ok::<_, Problem>(())
+        })?;
         Ok(step)
     }
 
@@ -165,20 +188,47 @@ struct Answer {
     model: Option<String>,
     fingerprint: Option<String>,
     unchecked: bool,
-    calls_tool: bool,
+    calls: Calls,
+    logprobs: Tokens,
+}
+
+/// The tokens of an answer as they come.
+#[derive(Debug, Default)]
+enum Tokens {
+    /// None has come.
+    #[default]
+    None,
+    /// All that have come could be read.
+    Some(Vec<TokenLogprob>),
+    /// Some could not, so that it is not known which are missing.
+    Unknown,
+}
+
+impl Tokens {
+    fn take(&mut self, tokens: &Value) {
+        match (&mut *self, pieces::logprobs(tokens)) {
+            (Self::Unknown, _) | (_, None) => *self = Self::Unknown,
+            (Self::None, Some(new)) => *self = Self::Some(new),
+            (Self::Some(all), Some(new)) => all.extend(new),
+        }
+    }
 }
 
 impl Answer {
     /// Takes one frame, or a whole reply, which is a stream of one.
     fn take(&mut self, json: &[u8]) -> Result<Step, Problem> {
-        let frame: Frame = serde_json::from_slice(json).map_err(|e| unreadable(json, &e))?;
+        // Text is checked once, not string by string; what is none may still be fit to read where it matters.
+        let frame = std::str::from_utf8(json).map_or_else(|_| serde_json::from_slice(json), serde_json::from_str);
+        let frame: Frame<'_> = frame.map_err(|e| unreadable(json, &e))?;
         if frame.error.is_some_and(|e| !e.is_null()) {
             return Err(error::of_object(json));
         }
-        // Frames of the filter carry empty names.
-        let named = |text: Option<String>| text.filter(|t| !t.is_empty());
-        self.model = named(frame.model).or_else(|| self.model.take());
-        self.fingerprint = named(frame.system_fingerprint).or_else(|| self.fingerprint.take());
+        for (kept, said) in [(&mut self.model, frame.model), (&mut self.fingerprint, frame.system_fingerprint)] {
+            // Frames of the filter carry empty names.
+            if let Some(Name(name)) = said.filter(|Name(n)| !n.is_empty() && kept.as_deref() != Some(n)) {
+                *kept = Some(name.into_owned());
+            }
+        }
         if let Some(u) = frame.usage
             && let (Some(prompt), Some(completion)) = (u.prompt_tokens, u.completion_tokens)
         {
@@ -191,13 +241,15 @@ impl Answer {
         let mut step = Step::default();
         for choice in frame.choices.into_iter().flatten().filter(|c| c.index.unwrap_or(0) == 0) {
             self.unchecked |= is_down(choice.content_filter_results.as_ref());
-            if let Some(reason) = named(choice.finish_reason) {
+            if let Some(reason) = choice.finish_reason.filter(|r| !r.is_empty()) {
                 step.finish = true;
                 // The asynchronous filter blocks after the model has stopped, and has the last word.
                 if self.reason.as_deref() != Some("content_filter") {
                     self.reason = Some(reason);
                 }
             }
+            let lists = choice.logprobs.iter().flat_map(|l| [&l["content"], &l["refusal"]]);
+            lists.filter(|tokens| !tokens.is_null()).for_each(|tokens| self.logprobs.take(tokens));
             if let Some(piece) = choice.delta {
                 step.content |= self.take_piece(&piece)?;
             }
@@ -218,30 +270,37 @@ impl Answer {
             }
         }
         self.refusal.push_str(piece.refusal.as_deref().unwrap_or_default());
-        let calls = piece.tool_calls.as_ref().is_some_and(|c| !c.is_empty())
-            || piece.function_call.as_ref().is_some_and(|c| !c.is_null());
-        self.calls_tool |= calls;
+        if let Some(function) = &piece.function_call {
+            self.calls.take_single(function)?;
+        }
+        let fragments = piece.tool_calls.as_deref().unwrap_or_default();
+        self.calls.take(fragments)?;
+        let calls = !fragments.is_empty() || piece.function_call.is_some();
         Ok(calls || self.text.len() + self.refusal.len() > before)
     }
 
     /// What was said; `None` if it had not ended.
     fn end(self) -> Option<Result<Said, Problem>> {
-        let finish = match finish(self.reason.as_deref()?) {
-            Ok(finish) => finish,
-            Err(problem) => return Some(Err(problem)),
-        };
-        if self.calls_tool {
-            return Some(Err(Problem::new(Class::Unreadable, "the model called a tool, and it was offered none")));
-        }
-        Some(Ok(Said {
+        let reason = self.reason.clone()?;
+        Some(self.said(&reason))
+    }
+
+    fn said(self, reason: &str) -> Result<Said, Problem> {
+        Ok(Said {
+            finish: finish(reason)?,
+            tool_calls: self.calls.end()?,
+            refused: !self.refusal.is_empty(),
             // A refusal stands in a field of its own, and is what the model said.
             text: if self.text.is_empty() { self.refusal } else { self.text },
-            finish,
+            logprobs: match self.logprobs {
+                Tokens::Some(all) => Some(all),
+                Tokens::None | Tokens::Unknown => None,
+            },
             usage: self.usage,
             model: self.model,
             fingerprint: self.fingerprint,
             unchecked: self.unchecked,
-        }))
+        })
     }
 }
 
@@ -251,6 +310,7 @@ pub(super) fn finish(reason: &str) -> Result<Finish, Problem> {
         "stop" | "eos_token" | "stop_sequence" | "end_turn" => Ok(Finish::Stop),
         "length" | "max_tokens" => Ok(Finish::Length),
         "content_filter" => Ok(Finish::Filtered),
+        "tool_calls" | "function_call" => Ok(Finish::ToolCalls),
         other => {
             let message = format!("the answer ended for a reason that is not known: `{other}`");
             Err(Problem::new(Class::Unreadable, message))

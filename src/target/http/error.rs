@@ -28,6 +28,8 @@ pub(in crate::target) enum Class {
     Late,
     /// No connection.
     Unreachable,
+    /// The server cannot show that it is who it should be, or speaks no version of TLS that keeps a secret.
+    Distrusted,
     /// The key is wrong or may not do this.
     Auth,
     /// Nobody of this name is there.
@@ -58,20 +60,28 @@ impl Class {
             Self::Late => FailureKind::TimedOut,
             Self::Unreadable => FailureKind::Broken,
             Self::Elsewhere => FailureKind::Elsewhere,
-            Self::LimitName | Self::Temperature | Self::Unreachable | Self::Auth | Self::Missing | Self::Rejected => {
-                FailureKind::Unavailable
-            }
-            Self::Unrecorded => FailureKind::Unavailable,
+            Self::LimitName
+            | Self::Temperature
+            | Self::Unreachable
+            | Self::Distrusted
+            | Self::Auth
+            | Self::Missing
+            | Self::Rejected
+            | Self::Unrecorded => FailureKind::Unavailable,
         }
     }
 
     /// What to do about it, where the server's own words seldom say.
-    fn advice(self) -> Option<&'static str> {
+    pub(in crate::target) fn advice(self) -> Option<&'static str> {
         match self {
             Self::Auth => Some("check the key, what it may do, and the network rules"),
             Self::Missing => Some(
                 "check endpoint and name; Azure deletes a fine-tuned deployment that nobody asked for 15 days, and a developer \
                  deployment after 24 hours",
+            ),
+            Self::Distrusted => Some(
+                "nothing was asked, and no setting allows it: mend the server's certificate or its version of TLS, or make the \
+                 certificate's authority known to this machine",
             ),
             // Not left out unasked: answers that are sampled are another experiment than greedy ones.
             Self::Temperature => Some(
@@ -130,6 +140,9 @@ pub(in crate::target) fn of_reply(status: u16, headers: &HeaderMap, body: &[u8],
     if !told.filtered.is_empty() {
         message.push_str(&format!(" (filtered: {})", told.filtered.join(", ")));
     }
+    if told.code.as_deref() == Some("DeploymentNotFound") {
+        message.push_str("; deployment not found: inactive for more than 15 days?");
+    }
     if let Some(advice) = class.advice() {
         message.push_str(&format!("; {advice}"));
     }
@@ -181,6 +194,8 @@ fn classify(status: u16, told: &Told) -> Class {
             Class::TooLong
         }
         401 | 403 => Class::Auth,
+        // LiteLLM without a database, of a key that is not its own.
+        400 if told.kind.as_deref() == Some("no_db_connection") => Class::Auth,
         404 => Class::Missing,
         429 => Class::Throttled,
         408 => Class::Late,

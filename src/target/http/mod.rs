@@ -5,6 +5,7 @@
 
 mod chat;
 mod error;
+mod pieces;
 mod request;
 mod responses;
 mod score;
@@ -12,6 +13,7 @@ mod sse;
 #[cfg(test)]
 mod tests;
 mod wait;
+mod wants;
 
 pub(super) use chat::{Said, Stream, whole};
 pub(super) use error::{Class, Problem, of_reply};

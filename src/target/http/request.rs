@@ -1,7 +1,9 @@
 //! The body of a chat completion request. What is not set is left out: some servers take `null` for a value.
 
-use crate::types::Turn;
+use super::wants::{self, ChatFormat, ChatTool};
+use crate::types::{Turn, Wants};
 use serde::Serialize;
+use serde_json::Value;
 
 /// What a server calls the limit on the answer's tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,6 +61,8 @@ pub(in crate::target) struct Ask<'a> {
     pub sampling: Sampling,
     /// How long a reasoning model thinks, in the server's word for it.
     pub effort: Option<&'a str>,
+    /// What is asked for beside a text, if anything is.
+    pub wants: Option<&'a Wants>,
 }
 
 #[derive(Serialize)]
@@ -77,6 +81,16 @@ struct Body<'a> {
     reasoning_effort: Option<&'a str>,
     stream: bool,
     stream_options: StreamOptions,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_format: Option<ChatFormat<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tools: Option<Vec<ChatTool<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_choice: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    logprobs: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_logprobs: Option<u8>,
 }
 
 #[derive(Serialize)]
@@ -105,6 +119,12 @@ impl Ask<'_> {
             stream: true,
             // Without it a stream has no usage at all.
             stream_options: StreamOptions { include_usage: true },
+            response_format: ChatFormat::of(self.wants),
+            tools: wants::tools(self.wants, ChatTool::of),
+            tool_choice: wants::chat_choice(self.wants),
+            logprobs: self.wants.and_then(|w| w.logprobs).map(|_| true),
+            // Also where it is 0: some servers fail without it.
+            top_logprobs: self.wants.and_then(|w| w.logprobs),
         };
         serde_json::to_vec(&body).expect("strings and numbers are JSON")
     }

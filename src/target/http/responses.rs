@@ -2,10 +2,13 @@
 
 use super::chat::{Said, Step, unreadable};
 use super::error::{self, Class, Problem};
+use super::pieces;
 use super::request::{Ask, Sampling};
-use crate::types::{Finish, Usage};
+use super::wants::{self, ResponsesText, ResponsesTool};
+use crate::types::{Finish, TokenLogprob, ToolCall, Usage};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -18,6 +21,16 @@ struct Body<'a> {
     reasoning: Option<Value>,
     stream: bool,
     store: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<ResponsesText<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tools: Option<Vec<ResponsesTool<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_choice: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_logprobs: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    include: Option<[&'static str; 1]>,
 }
 
 /// The body of a request. This API has no seed.
@@ -31,6 +44,11 @@ pub(in crate::target) fn body(ask: &Ask<'_>) -> Vec<u8> {
         stream: true,
         // By default the service keeps every question and answer.
         store: false,
+        text: ResponsesText::of(ask.wants),
+        tools: wants::tools(ask.wants, ResponsesTool::of),
+        tool_choice: wants::responses_choice(ask.wants),
+        top_logprobs: ask.wants.and_then(|w| w.logprobs),
+        include: ask.wants.and_then(|w| w.logprobs).map(|_| ["message.output_text.logprobs"]),
     };
     serde_json::to_vec(&body).expect("strings and numbers are JSON")
 }
@@ -41,6 +59,8 @@ struct Event {
     #[serde(rename = "type")]
     kind: Option<String>,
     delta: Option<Value>,
+    /// Which item of the output it belongs to.
+    output_index: Option<u64>,
     response: Option<Value>,
 }
 
@@ -64,6 +84,8 @@ struct Item {
     #[serde(rename = "type")]
     kind: Option<String>,
     content: Option<Vec<Part>>,
+    name: Option<String>,
+    arguments: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -72,6 +94,7 @@ struct Part {
     kind: Option<String>,
     text: Option<String>,
     refusal: Option<String>,
+    logprobs: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -89,8 +112,10 @@ struct UsageDetails {
 /// A streamed answer as it grows.
 #[derive(Debug, Default)]
 pub(super) struct Answer {
-    /// The pieces so far.
+    /// The pieces of its text so far.
     pieces: String,
+    /// The pieces of its tool calls' arguments so far, by the item of the output that they belong to.
+    arguments: BTreeMap<u64, String>,
     said: Option<Said>,
 }
 
@@ -106,10 +131,20 @@ impl Answer {
                 self.pieces.push_str(piece);
                 Ok(Step { content: !piece.is_empty(), finish: false })
             }
+            "response.function_call_arguments.delta" => {
+                let Some(piece) = event.delta.as_ref().and_then(Value::as_str) else {
+                    return Err(Problem::new(Class::Unreadable, "a piece of a tool call is no text"));
+                };
+                self.arguments.entry(event.output_index.unwrap_or_default()).or_default().push_str(piece);
+                Ok(Step { content: !piece.is_empty(), finish: false })
+            }
             "response.completed" | "response.incomplete" | "response.failed" => {
                 let said = whole(event.response.unwrap_or_default().to_string().as_bytes())?;
                 // The end repeats the whole; two texts are no answer.
-                if !self.pieces.is_empty() && self.pieces != said.text {
+                let text_differs = !self.pieces.is_empty() && self.pieces != said.text;
+                let whole = said.tool_calls.iter().map(|c| c.arguments.raw());
+                let calls_differ = !self.arguments.is_empty() && !whole.eq(self.arguments.values().map(String::as_str));
+                if text_differs || calls_differ {
                     let message = "the pieces of the answer are not what the server says that they were in the end";
                     return Err(Problem::new(Class::Unreadable, message));
                 }
@@ -156,12 +191,16 @@ pub(super) fn whole(body: &[u8]) -> Result<Said, Problem> {
         }
     };
     let (mut text, mut refusal) = (String::new(), String::new());
+    let (mut tool_calls, mut logprobs): (Vec<ToolCall>, Vec<Option<Vec<TokenLogprob>>>) = (Vec::new(), Vec::new());
     for item in response.output.into_iter().flatten() {
         match item.kind.as_deref() {
             Some("message") => {
                 for part in item.content.into_iter().flatten() {
                     match part.kind.as_deref() {
-                        Some("output_text") => text.push_str(part.text.as_deref().unwrap_or_default()),
+                        Some("output_text") => {
+                            text.push_str(part.text.as_deref().unwrap_or_default());
+                            logprobs.push(part.logprobs.as_ref().and_then(pieces::logprobs));
+                        }
                         Some("refusal") => refusal.push_str(part.refusal.as_deref().unwrap_or_default()),
                         _ => return unknown("the answer has a part that is no text".to_owned()),
                     }
@@ -169,6 +208,10 @@ pub(super) fn whole(body: &[u8]) -> Result<Said, Problem> {
             }
             // What it thought is no part of the answer.
             Some("reasoning") => {}
+            Some("function_call") => {
+                tool_calls.push(pieces::whole_call(item.name.unwrap_or_default(), item.arguments.unwrap_or_default())?);
+            }
+            // A tool of the server's own: nobody can offer one here.
             _ => return unknown("the model called a tool, and it was offered none".to_owned()),
         }
     }
@@ -177,8 +220,12 @@ pub(super) fn whole(body: &[u8]) -> Result<Said, Problem> {
         Some(Usage { prompt: u.input_tokens?, completion: u.output_tokens?, reasoning })
     });
     Ok(Said {
+        tool_calls,
+        refused: !refusal.is_empty(),
         // A refusal stands in a part of its own, and is what the model said.
         text: if text.is_empty() { refusal } else { text },
+        // Those of one part alone would be taken for those of the whole text.
+        logprobs: logprobs.into_iter().collect::<Option<Vec<_>>>().filter(|p| !p.is_empty()).map(|p| p.concat()),
         finish,
         usage,
         model: response.model.filter(|m| !m.is_empty()),

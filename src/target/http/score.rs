@@ -57,8 +57,11 @@ impl Mapping {
     /// The request's body.
     ///
     /// # Errors
-    /// When the template cannot be rendered, or what it makes is no JSON.
+    /// When the template cannot be rendered, what it makes is no JSON, or the question asks for more than a text.
     pub(in crate::target) fn body(&self, ask: &Ask<'_>) -> Result<Vec<u8>, String> {
+        if let Some(name) = ask.wants.and_then(|w| w.names().first().copied()) {
+            return Err(format!("an endpoint with a form of its own takes no `{name}`"));
+        }
         let mut env = Environment::new();
         env.set_undefined_behavior(UndefinedBehavior::Strict);
         env.set_fuel(Some(FUEL));
@@ -118,6 +121,16 @@ impl Mapping {
             None if usage.is_some_and(|u| u.completion >= u64::from(limit)) => Finish::Length,
             None => Finish::Stop,
         };
-        Ok(Said { text: text.to_owned(), finish, usage, model: None, fingerprint: None, unchecked: false })
+        Ok(Said {
+            text: text.to_owned(),
+            tool_calls: Vec::new(),
+            refused: false,
+            logprobs: None,
+            finish,
+            usage,
+            model: None,
+            fingerprint: None,
+            unchecked: false,
+        })
     }
 }

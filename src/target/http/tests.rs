@@ -1,13 +1,19 @@
 //! Every reply in `tests/fixtures/azure`, to the outcome that the wire contract gives it.
 
+mod asked;
+
 use super::chat::Step;
 use super::*;
-use crate::types::{FailureKind, Finish, Role, Turn, Usage};
+use crate::types::{
+    FailureKind, Finish, JsonText, Offer, Role, Schema, TokenAlternative, TokenLogprob, Tool, ToolCall, Turn, Usage,
+    Wants,
+};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 const FINE_TUNED: &str = "gpt-4.1-mini-2025-04-14.ft-0f3a9c27d1b84e5f8a6c2b7e1d904f63";
@@ -41,12 +47,55 @@ fn streamed_in(protocol: &Protocol, chunks: &[&[u8]]) -> Result<Said, Problem> {
     for chunk in chunks {
         stream.push(chunk)?;
     }
-    stream.end()
+    stream.end()?.held_to(&everything())
+}
+
+/// A question that asks for all that there is, with two alternatives at each token.
+fn everything() -> Wants {
+    let tool = |name: &str| Tool {
+        name: name.to_owned(),
+        description: Some("Looks up an order.".to_owned()),
+        parameters: Some(JsonText::new(r#"{"type":"object", "properties":{"z":{},"a":{}}}"#).unwrap()),
+        strict: false,
+    };
+    let schema = JsonText::new(r#"{"type":"object","properties":{"z":{},"a":{}}}"#).unwrap();
+    Wants {
+        schema: Some(Arc::new(Schema { name: "ticket".to_owned(), schema })),
+        tools: Some(Arc::new(Offer { tools: vec![tool("lookup_order")], choice: None })),
+        logprobs: Some(2),
+    }
+}
+
+fn call(name: &str, arguments: &str) -> ToolCall {
+    ToolCall { name: name.into(), arguments: arguments.into() }
+}
+
+fn token(text: &str, logprob: f64, top: &[(&str, f64)]) -> TokenLogprob {
+    let top = top.iter().map(|(t, logprob)| TokenAlternative { token: (*t).into(), logprob: *logprob }).collect();
+    TokenLogprob { token: text.into(), logprob, top }
+}
+
+/// What the streams with tool calls say.
+fn calling() -> Said {
+    Said {
+        finish: Finish::ToolCalls,
+        tool_calls: vec![call("lookup_order", "{\"order_id\":\"Größe\"}"), call("refund", "{}")],
+        ..said("", Some((340, 21)))
+    }
+}
+
+/// What the streams with probabilities say.
+fn probable() -> Said {
+    let tokens = vec![token("Ref", -0.25, &[("Ref", -0.25), ("ref", -1.5)]), token("und", -0.125, &[("und", -0.125)])];
+    Said { logprobs: Some(tokens), ..said("Refund", Some((212, 2))) }
 }
 
 fn said(text: &str, usage: Option<(u64, u64)>) -> Said {
     Said {
         text: text.to_owned(),
+        tool_calls: Vec::new(),
+        refused: false,
+        logprobs: None,
         finish: Finish::Stop,
         usage: usage.map(|(prompt, completion)| Usage { prompt, completion, reasoning: Some(0) }),
         model: Some(FINE_TUNED.to_owned()),
@@ -64,6 +113,10 @@ fn responded() -> Said {
 fn streams() -> BTreeMap<&'static str, Result<Said, Class>> {
     BTreeMap::from([
         ("responses_stream.sse", Ok(responded())),
+        ("responses_stream_logprobs.sse", Ok(Said { model: responded().model, fingerprint: None, ..probable() })),
+        ("responses_stream_tools.sse", Ok(Said { model: responded().model, fingerprint: None, ..calling() })),
+        ("stream_logprobs.sse", Ok(probable())),
+        ("stream_tools.sse", Ok(calling())),
         ("stream_ok.sse", Ok(said("Refund – Größe", Some((212, 5))))),
         ("stream_ok_bom.sse", Ok(said("Refund – Größe", Some((212, 5))))),
         ("stream_ok_crlf_keepalive.sse", Ok(said("Refund – Größe", Some((212, 5))))),
@@ -161,7 +214,7 @@ fn frames_of_other_servers_are_read_too() {
     let problem = streamed(&[b"data: {\"choices\":[{\"delta\":{\"content\":\"a\xff\"}}]}\n\n"]).unwrap_err();
     assert_eq!(problem.class, Class::Unreadable);
     assert!(problem.message.contains("no UTF-8 at byte 34 (hex ff 22 7d 7d)"), "{}", problem.message);
-    let endless = vec![b'x'; 2 << 20];
+    let endless = vec![b'x'; 5 << 20];
     assert_eq!(Stream::default().push(&endless).map(|s: Step| s.content).map_err(|p| p.class), Err(Class::Unreadable));
 }
 
@@ -185,7 +238,7 @@ fn every_whole_reply_is_read() {
     for (name, _) in successes {
         seen += 1;
         let body = fixture(&name);
-        let got = whole(&Protocol::Chat, &body).map_err(|p| p.class);
+        let got = whole(&Protocol::Chat, &body).and_then(|s| s.held_to(&Wants::default())).map_err(|p| p.class);
         // Texts and counts are the fixture's own, read a second way; what the contract says is in the table.
         let value: Value = serde_json::from_slice(&body).unwrap();
         let mut want = want[name.as_str()].clone();
@@ -225,10 +278,13 @@ fn every_error_has_its_class_its_failure_and_its_wait() {
         ("err_401_key.json", (Auth, FailureKind::Unavailable, None, "HTTP 401: Access denied")),
         ("err_401_rbac.json", (Auth, FailureKind::Unavailable, None, "lacks the required data action")),
         ("err_403_network.json", (Auth, FailureKind::Unavailable, None, "Virtual Network/Firewall")),
-        ("err_404_deployment.json", (Missing, FailureKind::Unavailable, None, "HTTP 404 DeploymentNotFound: ")),
+        (
+            "err_404_deployment.json",
+            (Missing, FailureKind::Unavailable, None, "inactive for more than 15 days?; check endpoint"),
+        ),
         ("err_404_resource.json", (Missing, FailureKind::Unavailable, None, "Resource not found; check endpoint")),
         ("err_408_timeout.json", (Late, FailureKind::TimedOut, None, "timeout")),
-        ("err_429_both_headers.json", (Throttled, FailureKind::Throttled, Some(ms(5730)), "rate limit")),
+        ("err_429_both_headers.json", (Throttled, FailureKind::Throttled, Some(ms(6000)), "rate limit")),
         ("err_429_capacity.json", (Throttled, FailureKind::Throttled, Some(ms(1200)), "temporarily unable")),
         ("err_429_compatible_http_date.json", (Throttled, FailureKind::Throttled, Some(ms(30_000)), "rate limited")),
         ("err_429_reset_header_only.json", (Throttled, FailureKind::Throttled, Some(ms(55_000)), "rate limit")),
@@ -254,6 +310,7 @@ fn every_error_has_its_class_its_failure_and_its_wait() {
         (400, r#"{"error":{"code":"x","innererror":{"code":"ResponsibleAIPolicyViolation"}}}"#, Filtered),
         (400, r#"{"object":"error","message":"This model's maximum context length is 9 tokens","code":400}"#, TooLong),
         (400, r#"{"error":{"code":400,"message":"too big","type":"exceed_context_size_error"}}"#, TooLong),
+        (400, r#"{"error":{"message":"No connected db.","type":"no_db_connection","param":null,"code":"400"}}"#, Auth),
         (400, r#"{"error":{"code":"unsupported_value","param":"temperature"}}"#, Class::Temperature),
         (400, r#"{"error":{"code":"unsupported_parameter","param":"temperature"}}"#, Class::Temperature),
         (400, r#"{"error":{"code":"unsupported_parameter","param":"seed"}}"#, Rejected),
@@ -282,7 +339,8 @@ fn every_error_has_its_class_its_failure_and_its_wait() {
 
 #[test]
 fn the_responses_api_is_read_whole_and_in_pieces() {
-    let read = |body: &[u8]| whole(&Protocol::Responses, body).map_err(|p| p.class);
+    let nothing = Wants::default();
+    let read = |body: &[u8]| whole(&Protocol::Responses, body).and_then(|s| s.held_to(&nothing)).map_err(|p| p.class);
     assert_eq!(read(&fixture("responses_ok.json")), Ok(responded()));
     let cut = fixture("responses_incomplete.json");
     assert_eq!(read(&cut), Ok(Said { finish: Finish::Filtered, ..responded() }));
@@ -395,6 +453,7 @@ fn a_request_says_what_is_set_and_nothing_else() {
         seed: 7,
         sampling: Sampling::Greedy,
         effort: None,
+        wants: None,
     };
     let body = |ask: Ask<'_>| serde_json::from_slice::<Value>(&ask.body()).unwrap();
     let mut want = json!({

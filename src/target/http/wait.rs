@@ -20,8 +20,9 @@ pub(in crate::target) fn back_off(stream: &mut SplitMix64, failed_attempts: u32)
     ceiling.mul_f64(stream.unit())
 }
 
-/// How long the server asks us to wait, by the first hint that makes sense: `retry-after-ms`, `retry-after` (seconds or a date), the reset
-/// of a limit that is used up, the words of its message.
+/// How long the server asks us to wait: the longest of `retry-after-ms`, `retry-after` (seconds or a date) and the words of its message, for
+/// whoever comes at the shortest is turned away again. Where none of them says anything that makes sense, the reset of a limit that is used
+/// up: it says when all of the limit is free, which is longer than anybody has to wait.
 pub(in crate::target) fn hint(headers: &HeaderMap, message: &str, now: Timestamp) -> Option<Duration> {
     let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
     let milliseconds = || text("retry-after-ms")?.parse().ok().and_then(|ms: f64| positive(ms / 1000.0));
@@ -34,7 +35,7 @@ pub(in crate::target) fn hint(headers: &HeaderMap, message: &str, now: Timestamp
             positive(parse(value)?.duration_since(sent).as_secs_f64())
         })
     };
-    milliseconds().or_else(after).or_else(|| reset(headers)).or_else(|| in_words(message))
+    [milliseconds(), after(), in_words(message)].into_iter().flatten().max().or_else(|| reset(headers))
 }
 
 /// The longest reset of the limits that are used up. `-1` and `0` stand in these headers without meaning anything.
@@ -101,7 +102,11 @@ mod tests {
     #[test]
     fn every_spelling_of_a_wait_is_understood() {
         for (headers, message, want) in [
-            (&[("retry-after-ms", "5730"), ("retry-after", "6")][..], "retry after 9 seconds", Some(5.73)),
+            (&[("retry-after-ms", "5730"), ("retry-after", "6")][..], "retry after 9 seconds", Some(9.0)),
+            (&[("retry-after-ms", "5730"), ("retry-after", "6")], "", Some(6.0)),
+            (&[("retry-after-ms", "5730"), ("retry-after", "5")], "", Some(5.73)),
+            (&[("retry-after-ms", "20000"), ("retry-after", "Fri, 20 Nov 2026 23:59:30 GMT")], "", Some(30.0)),
+            (&[("retry-after", "2"), ("x-ratelimit-reset-tokens", "55")], "", Some(2.0)),
             (&[("retry-after", "7")], "", Some(7.0)),
             (&[("retry-after", "Fri, 20 Nov 2026 23:59:30 GMT")], "", Some(30.0)),
             (

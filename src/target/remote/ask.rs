@@ -1,19 +1,19 @@
 //! One question over one connection, as often as it takes.
 
 use super::super::Question;
-use super::super::http::{
-    Ask, Class, LimitField, MAX_REPLY, Problem, Protocol, Said, Stream, back_off, of_reply, responses_body, whole,
-};
+use super::super::http::{Ask, Class, LimitField, Problem, Protocol, Said, back_off, of_reply, responses_body, whole};
 use super::access::Grant;
 use super::call::Call;
 use super::limit::{Demand, Ending, Ticket};
+use super::place::{self, Place, Search};
+use super::reply::{content_type, is_page, packed, page, read_stream, read_whole};
+use super::secret::Key;
 use super::{DEPLOYMENT, RemoteInner, RemoteModel};
-use crate::types::{DigestBuilder, Failure, FailureKind, Response, Served, SplitMix64, Timing, Untrusted};
-use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use crate::types::{
+    DigestBuilder, Failure, FailureKind, Response, Served, SplitMix64, Timing, TokenLogprob, ToolCall, Untrusted,
+};
+use reqwest::header::HeaderMap;
 use std::time::Duration;
-
-/// How long the connection may take to end after the answer has: a connection that was read to its end is used again.
-const GOODBYE: Duration = Duration::from_millis(50);
 
 /// An answer with what the reply's head said and when its pieces came.
 struct Reply {
@@ -27,30 +27,39 @@ struct Reply {
 impl RemoteInner {
     /// Asks until there is an answer, a trouble that asking again would not mend, or no attempt left.
     pub(super) async fn answer(&self, question: &Question) -> Result<Response, Failure> {
-        let mut jitter = self.jitter(question);
+        let mut jitter = None;
         let mut served = Served::default();
         let demand = Demand::new(question, self.spec.allowance.price);
-        let mut renewed = false;
+        let (mut renewed, mut search) = (false, Search::default());
         // Times that the question has travelled, and how long it was kept back before the last of them.
         let (mut calls, mut known_us) = (0, 0);
         loop {
-            let admitted = self.deployment.admit(demand, served.attempts == 0).await;
-            let (ticket, queued) = admitted.map_err(|why| self.stop(why))?;
+            calls += 1;
+            let mut call = Call::new(&self.tape, question.trial.as_ref(), calls);
+            let first = served.attempts == 0;
+            let admitted = match call.address() {
+                Some(address) => place::admit_again(&self.places, address, demand, first).await,
+                None => place::admit(&self.places, &search, demand, first).await,
+            };
+            let (at, ticket, queued) = admitted.map_err(|why| self.stop(why))?;
+            let place = &self.places[at];
+            if self.places.len() > 1 {
+                (served.endpoint, served.failover) = (Some(place.url.origin().ascii_serialization().into()), at > 0);
+            }
             served.waited_us += micros(queued);
             // A token is fetched outside the attempt, for its time is none of the model's; and after the wait, in which one may end.
-            let grant = match self.access.grant().await {
+            let grant = match place.access.grant().await {
                 Ok(grant) => grant,
                 Err(problem) => {
                     ticket.end(Ending::Trouble(problem.class));
                     return Err(self.give_up(problem, &HeaderMap::new(), served));
                 }
             };
-            calls += 1;
-            let mut call = Call::new(&self.tape, question.trial.as_ref(), calls, served.waited_us - known_us);
+            call.waited(served.waited_us - known_us);
             known_us += call.waited_us();
             served.waited_us = known_us;
-            let field = call.limit_field().unwrap_or_else(|| self.limit_field());
-            let attempt = self.exchange(question, field, &ticket, &grant, &mut call);
+            let field = call.limit_field().unwrap_or_else(|| place.limit_field());
+            let attempt = self.exchange(question, place, field, &ticket, &grant, &mut call);
             let outcome = match tokio::time::timeout(self.spec.patience.timeout, attempt).await {
                 Ok(outcome) => outcome,
                 Err(_) => {
@@ -59,7 +68,13 @@ impl RemoteInner {
                     Err((HeaderMap::new(), Problem::new(Class::Late, late)))
                 }
             };
-            call.keep(&self.access).map_err(|why| self.stop(why))?;
+            if let Ok(reply) = &outcome
+                && reply.said.logprobs.as_ref().is_some_and(|tokens| !self.may_keep(tokens))
+            {
+                call.withhold();
+            }
+            let secrets: Vec<Key> = self.places.iter().flat_map(|p| p.access.secrets()).collect();
+            call.keep(&secrets).map_err(|why| self.stop(why))?;
             let (head, mut problem) = match outcome {
                 Ok(reply) => {
                     ticket.end(Ending::Answered(reply.said.usage));
@@ -73,29 +88,35 @@ impl RemoteInner {
             let patience = self.spec.patience;
             if !told.is_zero() && !self.tape.is_replay() {
                 // Before the ticket's end, which lets the next one look whether it may be sent.
-                self.deployment.pause(told.min(patience.longest_wait));
+                place.deployment.pause(told.min(patience.longest_wait));
             }
             ticket.end(Ending::Trouble(problem.class));
+            if problem.class == Class::Unreachable && search.goes_on(at, self.places.len()) {
+                // No model saw the question: there is nobody at the door, and another door.
+                continue;
+            }
+            search = Search::default();
             if problem.class == Class::LimitName && !served.limit_renamed {
                 // No model saw the question: its form was refused, at once and for every question alike.
                 served.limit_renamed = true;
-                self.rename_limit(field);
+                place.rename_limit(field);
                 continue;
             }
-            let another = || async { self.access.refused(&grant).await || self.tape.goes_on(question, calls) };
+            let another = || async { place.access.refused(&grant).await || self.tape.goes_on(question, calls) };
             if problem.unknown_credential && !renewed && another().await {
                 // No model saw the question: a token may end, or be taken back, before its time.
                 renewed = true;
                 continue;
             }
             if problem.unknown_credential
-                && let Some(about) = self.access.about(&grant)
+                && let Some(about) = place.access.about(&grant)
             {
                 problem.message.insert_str(0, &about);
             }
             served.attempts += 1;
             served.uncounted += u32::from(problem.class.may_be_billed());
-            let wait = back_off(&mut jitter, served.attempts).min(patience.longest_wait).max(told);
+            let jitter = jitter.get_or_insert_with(|| self.jitter(question));
+            let wait = back_off(jitter, served.attempts).min(patience.longest_wait).max(told);
             // Whoever is told to wait for longer than that has been turned away: to ask sooner would be turned away again.
             let give_up =
                 !problem.class.is_transient() || served.attempts >= patience.attempts || told > patience.longest_wait;
@@ -105,11 +126,12 @@ impl RemoteInner {
                 }
                 return Err(self.give_up(problem, &head, served));
             }
-            self.deployment
+            place
+                .deployment
                 .allow_retry(problem.class)
                 .map_err(|why| self.stop(format!("{why}; the last trouble was: {}", problem.message)))?;
             if !self.tape.is_replay() {
-                self.deployment.shared().sleep(wait).await.map_err(|why| self.stop(why))?;
+                self.shared.sleep(wait).await.map_err(|why| self.stop(why))?;
             }
             served.waited_us += micros(wait);
         }
@@ -118,7 +140,7 @@ impl RemoteInner {
     /// The failure of a question that is not asked again; the run ends where every other question would meet the same.
     fn give_up(&self, problem: Problem, head: &HeaderMap, served: Served) -> Failure {
         if problem.class.kind() == FailureKind::Unavailable {
-            self.deployment.shared().stop(&self.redact(problem.message.clone()));
+            self.shared.stop(&self.redact(problem.message.clone()));
         }
         self.failure(problem, head, served)
     }
@@ -126,7 +148,7 @@ impl RemoteInner {
     /// Ends the run, which goes on at the next sitting: nothing is recorded for the question.
     fn stop(&self, why: String) -> Failure {
         let why = self.redact(why);
-        self.deployment.shared().stop(&why);
+        self.shared.stop(&why);
         Failure::new(FailureKind::Unavailable, why)
     }
 
@@ -145,6 +167,7 @@ impl RemoteInner {
     async fn exchange(
         &self,
         question: &Question,
+        place: &Place,
         limit_field: LimitField,
         ticket: &Ticket,
         grant: &Grant,
@@ -158,6 +181,7 @@ impl RemoteInner {
             seed: self.spec.seed,
             sampling: self.spec.sampling,
             effort: self.spec.effort.as_deref(),
+            wants: Some(&question.wants),
         };
         let body = match &self.spec.protocol {
             Protocol::Chat => ask.body(),
@@ -166,15 +190,18 @@ impl RemoteInner {
                 mapping.body(&ask).map_err(|e| (HeaderMap::new(), Problem::new(Class::Rejected, e)))?
             }
         };
-        let sent = call.send(&self.client, &self.url, &self.headers, grant.headers(), body).await;
-        sent.map_err(|problem| (HeaderMap::new(), problem))?;
-        ticket.head();
+        let sent = call.send(&self.client, &place.url, &self.headers, grant.headers(), body, self.spec.patience);
+        sent.await.map_err(|problem| (HeaderMap::new(), problem))?;
         let (status, head) = (call.status(), call.head().clone());
+        let (kind, success) = (content_type(&head), (200..300).contains(&status));
+        // What ends a run says nothing yet about the credential.
+        let let_in = success && !is_page(&kind);
+        ticket.head(let_in || matches!(status, 408 | 409 | 424 | 429 | 500..=599));
         let read = async {
-            if !(200..300).contains(&status) {
+            if !success {
                 // What cannot be read of an error's body does not change what the status says.
-                let body = read_whole(call).await.unwrap_or_default();
-                return Err(of_reply(status, &head, &body, call.received()));
+                let said = read_whole(call).await.unwrap_or_default();
+                return Err(of_reply(status, &head, &said, call.received()));
             }
             if let Some(from) = head.get("x-ms-spillover-from-deployment") {
                 let from = String::from_utf8_lossy(from.as_bytes()).into_owned();
@@ -189,11 +216,11 @@ impl RemoteInner {
                 let by = String::from_utf8_lossy(by.as_bytes()).into_owned();
                 return Err(Problem::new(Class::Elsewhere, format!("the deployment `{by}` answered for this one")));
             }
-            let kind = head.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default().to_ascii_lowercase();
-            if kind.starts_with("text/html") {
-                let body = read_whole(call).await?;
-                let start = String::from_utf8_lossy(&body[..body.len().min(120)]).into_owned();
-                return Err(Problem::new(Class::Rejected, format!("a web page in place of an answer: {start}")));
+            if let Some(problem) = packed(&head) {
+                return Err(problem);
+            }
+            if is_page(&kind) {
+                return Err(page(&kind, call).await);
             }
             if let Protocol::Score(mapping) = &self.spec.protocol {
                 let said = mapping.read(&read_whole(call).await?, question.max_new_tokens)?;
@@ -208,7 +235,10 @@ impl RemoteInner {
             let (said, first, total) = read_stream(&self.spec.protocol, call).await?;
             Ok((said, true, first, total))
         };
-        match read.await {
+        let asked_for = |(said, streamed, first_token, total): (Said, bool, Duration, Duration)| {
+            Ok((said.held_to(&question.wants)?, streamed, first_token, total))
+        };
+        match read.await.and_then(asked_for) {
             Ok((said, streamed, first_token, total)) => Ok(Reply { said, head, streamed, first_token, total }),
             Err(problem) => Err((head, problem)),
         }
@@ -216,7 +246,7 @@ impl RemoteInner {
 
     fn response(&self, reply: Reply, served: Served) -> Response {
         let Reply { said, head, streamed, first_token, total } = reply;
-        let own = |text: String| Untrusted::new(self.access.redact_answer(text));
+        let own = |text: String| Untrusted::new(self.redact_answer(text));
         let served = Served {
             streamed,
             model: said.model.map(own),
@@ -224,14 +254,29 @@ impl RemoteInner {
             unchecked: said.unchecked,
             ..self.name_request(&head, served)
         };
+        let call =
+            |c: ToolCall| ToolCall { name: own(c.name.raw().to_owned()), arguments: own(c.arguments.raw().to_owned()) };
         Response {
+            logprobs: said.logprobs.filter(|tokens| self.may_keep(tokens)),
             text: own(said.text),
+            tool_calls: said.tool_calls.into_iter().map(call).collect(),
+            refused: said.refused,
             finish: said.finish,
             usage: said.usage,
             smallest_gap: None,
             timing: Timing { queued_us: 0, first_token_us: micros(first_token), total_us: micros(total) },
             served: Some(Box::new(served)),
         }
+    }
+
+    /// Whether tokens may be kept: not where they spell the credential, one by one or as alternatives.
+    fn may_keep(&self, tokens: &[TokenLogprob]) -> bool {
+        let mut spelt: String = tokens.iter().map(|t| t.token.raw()).collect();
+        tokens.iter().flat_map(|t| &t.top).for_each(|t| {
+            spelt.push('\n');
+            spelt.push_str(t.token.raw());
+        });
+        self.redact_answer(spelt.clone()) == spelt
     }
 
     fn failure(&self, problem: Problem, head: &HeaderMap, served: Served) -> Failure {
@@ -261,84 +306,6 @@ impl RemoteInner {
             ..served
         }
     }
-}
-
-/// Reads a streamed answer; the times are those of its first and its last piece.
-async fn read_stream(protocol: &Protocol, call: &mut Call<'_>) -> Result<(Said, Duration, Duration), Problem> {
-    let (mut stream, mut read) = (Stream::new(protocol), 0);
-    let (mut first, mut last) = (None, None);
-    loop {
-        let chunk = if stream.is_done() {
-            match tokio::time::timeout(GOODBYE, call.chunk()).await {
-                Ok(Ok(Some(chunk))) => Some(chunk),
-                _ => None,
-            }
-        } else {
-            match call.chunk().await {
-                Ok(chunk) => chunk,
-                // What broke off is judged by what had come.
-                Err(broken) if broken.in_body => None,
-                Err(broken) => return Err(broken.problem),
-            }
-        };
-        let Some(chunk) = chunk else { break };
-        let now = call.at();
-        read += chunk.len();
-        if read > MAX_REPLY {
-            return Err(too_long());
-        }
-        let step = stream.push(&chunk)?;
-        if step.content {
-            first.get_or_insert(now);
-        }
-        if step.content || step.finish {
-            last = Some(now);
-        }
-    }
-    let said = stream.end()?;
-    let total = last.unwrap_or_else(|| call.at());
-    Ok((said, first.unwrap_or(total), total))
-}
-
-async fn read_whole(call: &mut Call<'_>) -> Result<Vec<u8>, Problem> {
-    let mut body = Vec::new();
-    while let Some(chunk) = call.chunk().await.map_err(|broken| broken.problem)? {
-        body.extend_from_slice(&chunk);
-        if body.len() > MAX_REPLY {
-            return Err(too_long());
-        }
-    }
-    Ok(body)
-}
-
-fn too_long() -> Problem {
-    Problem::new(Class::Unreadable, format!("the reply is longer than {} MiB", MAX_REPLY >> 20))
-}
-
-/// What went wrong below HTTP.
-pub(super) fn trouble(e: reqwest::Error) -> Problem {
-    let class = match () {
-        () if e.is_connect() => Class::Unreachable,
-        () if e.is_timeout() => Class::Late,
-        () => Class::Cut,
-    };
-    Problem::new(class, words(e))
-}
-
-/// What a connection says that failed, with its causes and without its address.
-pub(super) fn words(e: reqwest::Error) -> String {
-    let e = e.without_url();
-    let mut message = e.to_string();
-    let mut cause = std::error::Error::source(&e);
-    while let Some(c) = cause {
-        let text = c.to_string();
-        if !message.contains(&text) {
-            message.push_str(": ");
-            message.push_str(&text);
-        }
-        cause = c.source();
-    }
-    message
 }
 
 fn micros(d: Duration) -> u64 {

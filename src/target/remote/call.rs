@@ -2,9 +2,11 @@
 
 use super::super::TrialRef;
 use super::super::http::{Class, LimitField, Problem};
-use super::access::Access;
-use super::ask::trouble;
 use super::cassette::{Draft, End, Ending, Exchange, Request, Tape, Wire, headers_of};
+use super::reply::{trouble, within};
+use super::secret::Key;
+use super::spec::Patience;
+use bytes::Bytes;
 use jiff::Timestamp;
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Url};
@@ -17,6 +19,8 @@ pub(super) struct Call<'a> {
     trial: Option<&'a TrialRef>,
     attempt: u32,
     waited_us: u64,
+    /// How long nothing may come within a reply.
+    idle: Option<Duration>,
     sent: Instant,
     at: Duration,
     status: u16,
@@ -47,13 +51,14 @@ pub(super) struct Broken {
 }
 
 impl<'a> Call<'a> {
-    /// An attempt, from 1, of a trial that was kept back for so long before it.
-    pub(super) fn new(tape: &'a Tape, trial: Option<&'a TrialRef>, attempt: u32, waited_us: u64) -> Self {
+    /// An attempt, from 1, of whoever asks.
+    pub(super) fn new(tape: &'a Tape, trial: Option<&'a TrialRef>, attempt: u32) -> Self {
         let mut call = Self {
             tape,
             trial,
             attempt,
-            waited_us,
+            waited_us: 0,
+            idle: None,
             sent: Instant::now(),
             at: Duration::ZERO,
             status: 0,
@@ -63,7 +68,7 @@ impl<'a> Call<'a> {
             draft: None,
         };
         if let Tape::Replay(player) = tape {
-            let no_trial = || "a question of no trial has no recording".to_owned();
+            let no_trial = || "a question that belongs to no run has no recording".to_owned();
             call.source = match trial.ok_or_else(no_trial).and_then(|t| player.attempt(t, attempt)) {
                 Ok(exchange) => {
                     call.waited_us = exchange.waited_us;
@@ -73,6 +78,19 @@ impl<'a> Call<'a> {
             };
         }
         call
+    }
+
+    /// The address that was recorded: which of several endpoints is asked depends on what others had met by then.
+    pub(super) fn address(&self) -> Option<&str> {
+        let Source::Recorded(exchange) = &self.source else { return None };
+        Some(&exchange.request.address)
+    }
+
+    /// How long the question was kept back before this attempt, unless that is recorded.
+    pub(super) fn waited(&mut self, us: u64) {
+        if !self.tape.is_replay() {
+            self.waited_us = us;
+        }
     }
 
     /// How long the question was kept back before this attempt; of a replay, as was recorded.
@@ -96,6 +114,7 @@ impl<'a> Call<'a> {
         headers: &HeaderMap,
         credential: HeaderMap,
         body: Vec<u8>,
+        patience: Patience,
     ) -> Result<(), Problem> {
         match std::mem::replace(&mut self.source, Source::Nothing) {
             Source::Recorded(exchange) => return self.play(*exchange, &Request::new(url, headers, body)),
@@ -107,9 +126,13 @@ impl<'a> Call<'a> {
         }
         let request = client.post(url.clone()).headers(headers.clone()).headers(credential).body(body);
         self.sent = Instant::now();
-        let reply = request.send().await;
+        self.idle = patience.idle;
+        let reply = within(patience.first_byte, request.send()).await;
         self.at = self.sent.elapsed();
-        let reply = reply.map_err(|e| self.broke(e).problem)?;
+        let reply = match reply {
+            Ok(reply) => reply.map_err(|e| self.broke(e).problem)?,
+            Err(s) => return Err(self.late(format!("no byte of a reply within {s} s"))),
+        };
         (self.status, self.received) = (reply.status().as_u16(), Timestamp::now());
         self.head = reply.headers().clone();
         self.source = Source::Connection(reply);
@@ -124,13 +147,13 @@ impl<'a> Call<'a> {
         let Tape::Replay(player) = self.tape else { return Ok(()) };
         let unrecorded = |why| Problem::new(Class::Unrecorded, why);
         player.compare(&exchange, request).map_err(unrecorded)?;
+        let asked = exchange.trial().map_err(unrecorded)?;
         let end = exchange.end;
         self.at = Duration::from_micros(end.us);
         let message = end.message.clone().unwrap_or_default();
         match (end.kind, exchange.reply) {
             (Ending::NotKept, _) => {
-                let case = &exchange.case;
-                Err(unrecorded(format!("case `{case}`: the recording did not keep this reply, see docs/targets.md")))
+                Err(unrecorded(format!("{asked}: the recording did not keep this reply, see docs/targets.md")))
             }
             // Whatever had come by then: the attempt got no further.
             (Ending::TimeUp, _) => Err(Problem::new(Class::Late, message)),
@@ -166,12 +189,18 @@ impl<'a> Call<'a> {
     }
 
     /// The next piece of the body; `None` at its end.
-    pub(super) async fn chunk(&mut self) -> Result<Option<Vec<u8>>, Broken> {
+    pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, Broken> {
         match &mut self.source {
             Source::Connection(reply) => {
-                let chunk = reply.chunk().await;
+                let chunk = within(self.idle, reply.chunk()).await;
                 self.at = self.sent.elapsed();
-                let chunk = chunk.map_err(|e| self.broke(e))?.map(Vec::from);
+                let chunk = match chunk {
+                    Ok(chunk) => chunk.map_err(|e| self.broke(e))?,
+                    Err(s) => {
+                        let problem = self.late(format!("nothing came for {s} s in the middle of the reply"));
+                        return Err(Broken { problem, in_body: false });
+                    }
+                };
                 if let Some(draft) = &mut self.draft {
                     match &chunk {
                         Some(chunk) => draft.piece(micros(self.at), chunk),
@@ -183,7 +212,7 @@ impl<'a> Call<'a> {
             Source::Pieces(pieces, end) => {
                 if let Some((at, piece)) = pieces.next() {
                     self.at = Duration::from_micros(at);
-                    return Ok(Some(piece.0));
+                    return Ok(Some(Bytes::from(piece.0)));
                 }
                 self.at = Duration::from_micros(end.us);
                 match end.kind {
@@ -205,12 +234,28 @@ impl<'a> Call<'a> {
             let kind = match problem.class {
                 _ if in_body => Ending::BrokenOff,
                 Class::Unreachable => Ending::Unreachable,
+                Class::Distrusted => Ending::Distrusted,
                 Class::Late => Ending::Late,
                 _ => Ending::Cut,
             };
             draft.end(kind, micros(self.at), Some(problem.message.clone()));
         }
         Broken { problem, in_body }
+    }
+
+    /// Nothing came in time.
+    fn late(&mut self, message: String) -> Problem {
+        if let Some(draft) = &mut self.draft {
+            draft.end(Ending::Late, micros(self.at), Some(message.clone()));
+        }
+        Problem::new(Class::Late, message)
+    }
+
+    /// Nothing of the reply may be kept.
+    pub(super) fn withhold(&mut self) {
+        if let Some(draft) = &mut self.draft {
+            draft.withhold();
+        }
     }
 
     /// The time of the attempt was up, which is told in these words.
@@ -220,21 +265,22 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// The attempt is over: what there was of it is kept, without any secret.
+    /// The attempt is over: what there was of it is kept, without any of these secrets.
     ///
     /// # Errors
     /// When it cannot be kept: the run must stop, for it could not be replayed.
-    pub(super) fn keep(self, access: &Access) -> Result<(), String> {
+    pub(super) fn keep(self, secrets: &[Key]) -> Result<(), String> {
         let (Tape::Record(recorder), Some(trial), Some(draft)) = (self.tape, self.trial, self.draft) else {
             return Ok(());
         };
-        recorder.keep(trial, self.attempt, self.waited_us, draft, &access.secrets()).map_err(|e| e.to_string())
+        recorder.keep(trial, self.attempt, self.waited_us, draft, secrets).map_err(|e| e.to_string())
     }
 }
 
 fn class(kind: Ending) -> Class {
     match kind {
         Ending::Unreachable => Class::Unreachable,
+        Ending::Distrusted => Class::Distrusted,
         Ending::Late | Ending::TimeUp => Class::Late,
         _ => Class::Cut,
     }

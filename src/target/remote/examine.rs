@@ -1,10 +1,10 @@
-//! A look at one remote target: which identity it is asked under, whether that gives a token, and, on request, one small question.
+//! A look at one remote target: which identity it is asked under, whether that gives a token, and what comes back for questions.
 
 use super::access::Access;
 use super::identity::Found;
 use super::{Clients, RemoteModels, RemoteSpec, Tape};
 use crate::target::Question;
-use crate::types::{Failure, Response, Role, Turn};
+use crate::types::{Failure, Response};
 use std::collections::HashMap;
 
 /// What a token says of itself. Nobody has checked it.
@@ -23,16 +23,16 @@ pub struct Examined {
     pub identity: Option<Found>,
     /// Its token; `None` for keys and where none is needed.
     pub token: Option<TokenFacts>,
-    /// What came back for the question, if one was asked.
-    pub answer: Option<Result<Response, Failure>>,
+    /// What came back for each question, up to the first that got no answer.
+    pub answers: Vec<Result<Response, Failure>>,
 }
 
 impl RemoteModels {
-    /// Examines one target: fetches its token, and asks it for one token of an answer if `probe` is set.
+    /// Examines one target: fetches its token, and asks it the questions in their order.
     ///
     /// # Errors
     /// Why the target cannot be asked, without any secret; with the identity where it was found.
-    pub async fn examine(spec: &RemoteSpec, probe: bool) -> Result<Examined, (Option<Found>, String)> {
+    pub async fn examine(spec: &RemoteSpec, questions: &[Question]) -> Result<Examined, (Option<Found>, String)> {
         let wrong = |e: String| (None, e);
         spec.address().map_err(wrong)?;
         let clients = Clients::new().map_err(|e| wrong(e.to_string()))?;
@@ -51,18 +51,18 @@ impl RemoteModels {
             seconds_left: t.ends_at.saturating_duration_since(tokio::time::Instant::now()).as_secs(),
         });
         let identity = found(&access);
-        let mut answer = None;
-        if probe {
+        let mut answers = Vec::new();
+        if !questions.is_empty() {
             let live = [(spec.clone(), Tape::Live)];
             let targets = Self::load_over(&live, 0, None, &clients, identities);
             let targets = targets.map_err(|e| (identity.clone(), e.to_string()))?;
-            let turns = vec![Turn { role: Role::User, text: "Say yes.".to_owned() }];
-            let question = Question { turns, max_new_tokens: 1, trial: None };
-            answer = match targets.first() {
-                Some(target) => Some(target.ask(question).await),
-                None => None,
-            };
+            for (target, question) in targets.iter().flat_map(|t| questions.iter().map(move |q| (t, q))) {
+                if answers.iter().any(Result::is_err) {
+                    break;
+                }
+                answers.push(target.ask(question.clone()).await);
+            }
         }
-        Ok(Examined { identity, token, answer })
+        Ok(Examined { identity, token, answers })
     }
 }

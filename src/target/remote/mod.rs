@@ -7,6 +7,8 @@ mod cassette;
 mod examine;
 mod identity;
 mod limit;
+mod place;
+mod reply;
 mod secret;
 mod spec;
 #[cfg(test)]
@@ -15,20 +17,20 @@ mod tests;
 pub use cassette::{CassetteError, Player, Recorder, Recording, Replay, Tape, TapedRun};
 pub use examine::{Examined, TokenFacts};
 pub use identity::{Found, IdentityKind, IdentitySpec, PassedOver, Signature};
-pub use limit::{Allowance, RateLimits, Spend, TokenPrice};
-pub use spec::{AzureApi, Patience, RemoteModel, RemoteSpec};
+pub use limit::{Allowance, RateLimits, Spend, TokenPrice, estimated_tokens};
+pub use spec::{AzureApi, Further, Patience, RemoteModel, RemoteSpec};
 
-use super::http::LimitField;
 use super::{Answer, Question, Target};
 use crate::types::Digest;
 use access::Access;
 use identity::Identity;
 use limit::{Deployment, Shared};
+use place::Place;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, NoProxy, Proxy, Url, redirect};
 use secret::Key;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Why a remote target cannot be asked; nothing was sent.
@@ -87,34 +89,38 @@ impl RemoteModels {
         let mut targets: Vec<Arc<dyn Target>> = Vec::with_capacity(specs.len());
         for (spec, tape) in specs {
             let wrong = |reason| RemoteError::Spec { model: spec.name().to_owned(), reason };
-            let (url, access, allowance) = match tape {
-                Tape::Replay(player) => (recorded(spec, player)?, Access::Open, Allowance::boundless()),
-                _ => (
-                    spec.address().map_err(wrong)?,
-                    clients.access(spec, &mut identities).map_err(wrong)?,
-                    spec.allowance,
-                ),
+            let url = match tape {
+                Tape::Replay(player) => recorded(spec, player)?,
+                _ => spec.address().map_err(wrong)?,
             };
             let digest = spec.digest(&url);
             if let Tape::Record(recorder) = tape {
                 recorder.introduce(spec.kind(), spec.name(), url.as_str(), digest);
             }
+            let allowance = if tape.is_replay() { Allowance::boundless() } else { spec.allowance };
             let headers = headers(spec).map_err(wrong)?;
-            // A server that turns one question away for its load means all who ask this deployment.
-            let deployment = deployments
-                .entry(spec.deployment(&url))
-                .or_insert_with(|| Deployment::new(allowance, Arc::clone(&shared)));
-            deployment.tighten(allowance);
+            let mut places = Vec::with_capacity(1 + spec.failover.len());
+            for (i, place) in spec.places().iter().enumerate() {
+                let url = if i == 0 { url.clone() } else { place.address().map_err(wrong)? };
+                let access = match tape {
+                    Tape::Replay(_) => Access::Open,
+                    _ => clients.access(place, &mut identities).map_err(wrong)?,
+                };
+                // A server that turns one question away for its load means all who ask this deployment.
+                let deployment = deployments
+                    .entry(place.deployment(&url))
+                    .or_insert_with(|| Deployment::new(allowance, Arc::clone(&shared)));
+                deployment.tighten(allowance);
+                places.push(Place::new(url, access, Arc::clone(deployment), spec.first_limit_field()));
+            }
             targets.push(Arc::new(RemoteTarget(Arc::new(RemoteInner {
                 digest,
                 tape: tape.clone(),
-                limit_field: Mutex::new(spec.first_limit_field()),
                 spec: spec.clone(),
-                url,
                 client: clients.out.clone(),
                 headers,
-                access,
-                deployment: Arc::clone(deployment),
+                places,
+                shared: Arc::clone(&shared),
                 run_seed,
             }))));
         }
@@ -128,7 +134,11 @@ impl RemoteModels {
     pub fn check(spec: &RemoteSpec) -> Result<Digest, RemoteError> {
         let wrong = |reason| RemoteError::Spec { model: spec.name().to_owned(), reason };
         let url = spec.address().map_err(wrong)?;
-        Clients::new()?.access(spec, &mut HashMap::new()).map_err(wrong)?;
+        let clients = Clients::new()?;
+        for place in spec.places() {
+            place.address().map_err(wrong)?;
+            clients.access(&place, &mut HashMap::new()).map_err(wrong)?;
+        }
         Ok(spec.digest(&url))
     }
 }
@@ -242,29 +252,24 @@ impl Target for RemoteTarget {
 
 struct RemoteInner {
     spec: RemoteSpec,
-    url: Url,
     digest: Digest,
     client: Client,
     headers: HeaderMap,
-    access: Access,
     tape: Tape,
-    deployment: Arc<Deployment>,
+    /// The endpoints; there is at least one.
+    places: Vec<Place>,
+    shared: Arc<Shared>,
     run_seed: u64,
-    /// The token limit's name that this server takes, as far as is known.
-    limit_field: Mutex<LimitField>,
 }
 
 impl RemoteInner {
-    fn limit_field(&self) -> LimitField {
-        *self.limit_field.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The server refused a name: from now on it is asked with the other, unless another question has found that out already.
-    fn rename_limit(&self, refused: LimitField) {
-        *self.limit_field.lock().unwrap_or_else(PoisonError::into_inner) = refused.other();
-    }
-
     fn redact(&self, text: String) -> String {
-        self.access.redact(text)
+        // An endpoint might repeat what it was never shown, if somebody gave it the same key.
+        self.places.iter().fold(text, |text, place| place.access.redact(text))
+    }
+
+    /// As [`Self::redact`], of what a model said.
+    fn redact_answer(&self, text: String) -> String {
+        self.places.iter().fold(text, |text, place| place.access.redact_answer(text))
     }
 }

@@ -58,6 +58,12 @@ pub enum RemoteModel {
 pub struct Patience {
     /// The longest that one attempt may take.
     pub timeout: Duration,
+    /// The longest from the sending of a request, its connection included, to the head of the reply; `None` leaves it to `timeout`. Whoever
+    /// does not stream sends the head with the whole answer.
+    pub first_byte: Option<Duration>,
+    /// The longest that nothing may come in the middle of a reply; `None` leaves it to `timeout`. A model that thinks may send nothing for
+    /// as long as it thinks.
+    pub idle: Option<Duration>,
     /// The most attempts at one question.
     pub attempts: u32,
     /// The longest wait between two attempts; a server that asks for more has turned the question away.
@@ -66,8 +72,18 @@ pub struct Patience {
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { timeout: Duration::from_secs(120), attempts: 5, longest_wait: Duration::from_secs(120) }
+        let two_minutes = Duration::from_secs(120);
+        Self { timeout: two_minutes, first_byte: None, idle: None, attempts: 5, longest_wait: two_minutes }
     }
+}
+
+/// A further endpoint of the same deployment, such as in another region: it is asked while the first cannot be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Further {
+    /// Its address, in the form of the target's own.
+    pub address: String,
+    /// The environment variable that holds its key; `None` takes the target's own credential.
+    pub key_env: Option<String>,
 }
 
 /// What is asked, and how.
@@ -75,6 +91,8 @@ impl Default for Patience {
 pub struct RemoteSpec {
     /// The model.
     pub model: RemoteModel,
+    /// Further endpoints of the same deployment, in the order in which they are asked.
+    pub failover: Vec<Further>,
     /// The form of questions and answers.
     pub protocol: Protocol,
     /// The environment variable that holds the key.
@@ -122,6 +140,23 @@ impl RemoteSpec {
             | RemoteModel::AzureOpenAi { endpoint: base, .. }
             | RemoteModel::AzureMl { endpoint: base, .. } => !base.is_empty(),
         }
+    }
+
+    /// The target's endpoints in the order in which they are asked, each as a target of its own.
+    #[must_use]
+    pub fn places(&self) -> Vec<Self> {
+        let first = Self { failover: Vec::new(), ..self.clone() };
+        let further = self.failover.iter().map(|f| {
+            let mut spec = first.clone();
+            match &mut spec.model {
+                RemoteModel::OpenAi { base_url: address, .. }
+                | RemoteModel::AzureOpenAi { endpoint: address, .. }
+                | RemoteModel::AzureMl { endpoint: address, .. } => address.clone_from(&f.address),
+            }
+            spec.key_env = f.key_env.clone().or(spec.key_env);
+            spec
+        });
+        std::iter::once(first.clone()).chain(further).collect()
     }
 
     /// The address that is posted to. It holds no secret.
@@ -201,6 +236,14 @@ impl RemoteSpec {
         Ok(url)
     }
 
+    /// What is one deployment, whatever the way to it, in a text that is the same for all that ask it.
+    ///
+    /// # Errors
+    /// What is wrong with the address.
+    pub fn deployed_at(&self) -> Result<String, String> {
+        self.address().map(|url| self.deployment(&url))
+    }
+
     /// What is one deployment, whatever the way to it: limits and waits hold for all that ask it.
     pub(super) fn deployment(&self, url: &Url) -> String {
         match &self.model {
@@ -263,6 +306,9 @@ impl RemoteSpec {
             more.extend(m.usage.iter().flat_map(|(p, c)| [("prompt-tokens", p.as_str()), ("completion-tokens", c)]));
             more.extend(m.finish.as_deref().map(|f| ("finish", f)));
         }
+        // Whoever may answer is part of what answers.
+        let further: Vec<String> = self.places()[1..].iter().filter_map(|place| place.url().ok()).collect();
+        more.extend(further.iter().map(|url| ("failover", url.as_str())));
         more.into_iter().fold(digest, |d, (name, value)| d.field(name.as_bytes()).field(value.as_bytes())).finish()
     }
 }

@@ -1,11 +1,12 @@
 //! Addresses, keys and digests of remote targets; what needs a socket is tested on the built program.
 
-use super::super::http::{Mapping, Protocol, Sampling};
+use super::super::http::{LimitField, Mapping, Protocol, Sampling};
 use super::*;
 
 fn openai(base_url: &str, key_env: Option<&str>) -> RemoteSpec {
     RemoteSpec {
         model: RemoteModel::OpenAi { base_url: base_url.to_owned(), model: "m".to_owned() },
+        failover: Vec::new(),
         protocol: Protocol::Chat,
         key_env: key_env.map(str::to_owned),
         identity: None,
@@ -48,6 +49,30 @@ fn v1(version: Option<&str>) -> AzureApi {
 
 fn dated() -> AzureApi {
     AzureApi::Deployment { version: "2024-10-21".to_owned() }
+}
+
+fn further(address: &str) -> Further {
+    Further { address: address.to_owned(), key_env: None }
+}
+
+#[test]
+fn a_further_endpoint_is_the_same_deployment_at_another_address_with_its_own_key_or_the_same() {
+    for spec in [
+        openai("https://a/v1", Some("K")),
+        azure("https://a/openai/v1/", "d", v1(None)),
+        ml("https://a/score", Protocol::Chat),
+    ] {
+        let own = Further { key_env: Some("B".to_owned()), ..further("https://c") };
+        let all = RemoteSpec { failover: vec![further("https://b"), own], ..spec.clone() };
+        let places = all.places();
+        assert_eq!(places[0], spec);
+        let hosts: Vec<_> = places.iter().map(|p| p.address().unwrap().host_str().unwrap().to_owned()).collect();
+        assert_eq!(hosts, ["a", "b", "c"]);
+        assert_eq!(places.iter().map(|p| p.key_env.as_deref().unwrap()).collect::<Vec<_>>(), ["K", "K", "B"]);
+        assert!(places.iter().all(|p| p.name() == spec.name() && p.failover.is_empty()));
+    }
+    let spec = RemoteSpec { failover: vec![further("http://b")], ..openai("https://a/v1", Some("K")) };
+    assert!(spec.places()[1].url().unwrap_err().contains("unprotected"));
 }
 
 #[test]
@@ -137,6 +162,8 @@ fn a_digest_is_of_all_that_determines_an_answer_and_of_nothing_else() {
         RemoteSpec { seed: 2, ..base.clone() },
         RemoteSpec { sampling: Sampling::Default, ..base.clone() },
         RemoteSpec { effort: Some("low".to_owned()), ..base.clone() },
+        RemoteSpec { failover: vec![further("http://127.0.0.1:8002/v1")], ..base.clone() },
+        RemoteSpec { failover: vec![further("http://127.0.0.1:8003/v1")], ..base.clone() },
         RemoteSpec { limit_field: Some(LimitField::MaxCompletionTokens), ..base.clone() },
         azure("https://r", "m", v1(None)),
         azure("https://r", "m", dated()),

@@ -12,9 +12,10 @@ use std::collections::BTreeMap;
 const SENT: [&str; 3] = ["accept", "azureml-model-deployment", "content-type"];
 
 /// The headers of a reply that are kept: those that are read, and no cookie or other word of the server's.
-const CAME: [&str; 18] = [
+const CAME: [&str; 19] = [
     "apim-request-id",
     "azureml-model-deployment",
+    "content-encoding",
     "content-type",
     "date",
     "retry-after",
@@ -38,7 +39,7 @@ pub(in super::super) struct Draft {
     request: Request,
     reply: Option<Reply>,
     end: Option<End>,
-    /// Whether it came in more pieces than are kept.
+    /// Whether it came in more pieces than are kept, or may not be kept.
     overflow: bool,
 }
 
@@ -79,6 +80,11 @@ impl Draft {
         }
         // Until something else ends it.
         self.end = Some(End { kind: Ending::Left, us, message: None });
+    }
+
+    /// Nothing of the body may be kept.
+    pub(in super::super) fn withhold(&mut self) {
+        self.overflow = true;
     }
 
     /// It has ended.

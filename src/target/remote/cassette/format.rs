@@ -1,7 +1,7 @@
 //! The lines of a cassette.
 
-use super::super::super::TrialRef;
 use super::super::super::http::MAX_REPLY;
+use super::super::super::{Probing, TrialRef};
 use crate::types::{CaseId, Digest, TargetName};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -44,6 +44,9 @@ pub(super) struct Header {
     pub seed: u64,
     /// Questions that were in flight at once.
     pub concurrency: usize,
+    /// Whether its targets were asked without any probe.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unprobed: bool,
 }
 
 /// One attempt at one question.
@@ -54,9 +57,13 @@ pub(in super::super) struct Exchange {
     pub seq: u64,
     /// The sitting of the run, from 1: a trial that was asked and not recorded is asked again in the next.
     pub sitting: u32,
-    /// The case that was asked.
-    pub case: CaseId,
-    /// Which repeat of it, from 0.
+    /// The case that was asked; a probe has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub case: Option<CaseId>,
+    /// When it was asked, of a probe.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<Probing>,
+    /// Which repeat of the case, or question of the probe, from 0.
     pub repeat: u32,
     /// Which attempt of the sitting, from 1.
     pub attempt: u32,
@@ -118,6 +125,8 @@ pub(in super::super) enum Ending {
     TimeUp,
     /// No connection.
     Unreachable,
+    /// The server's certificate, or its version of TLS, is not taken.
+    Distrusted,
     /// The connection's own time was up.
     Late,
     /// The connection ended before the head of a reply.
@@ -133,7 +142,7 @@ impl Ending {
     fn has_reply(self) -> Option<bool> {
         match self {
             Self::Whole | Self::Left | Self::BrokenOff | Self::NotKept => Some(true),
-            Self::Unreachable | Self::Cut => Some(false),
+            Self::Unreachable | Self::Distrusted | Self::Cut => Some(false),
             Self::TimeUp | Self::Late => None,
         }
     }
@@ -170,13 +179,21 @@ impl<'de> Deserialize<'de> for Wire {
 }
 
 impl Exchange {
-    /// The trial that asked.
-    pub(super) fn trial(&self) -> TrialRef {
-        TrialRef { case: self.case.clone(), repeat: self.repeat }
+    /// Who asked.
+    ///
+    /// # Errors
+    /// When it is neither a trial nor a probe.
+    pub(in super::super) fn trial(&self) -> Result<TrialRef, String> {
+        match (&self.case, self.probe) {
+            (Some(case), None) => Ok(TrialRef::Case { case: case.clone(), repeat: self.repeat }),
+            (None, Some(when)) => Ok(TrialRef::Probe { when, question: self.repeat }),
+            _ => Err("an exchange is of a `case` or of a `probe`".to_owned()),
+        }
     }
 
     /// What no recording of this program has.
     pub(super) fn check(&self) -> Result<(), String> {
+        self.trial()?;
         if self.sitting == 0 || self.attempt == 0 {
             return Err("sittings and attempts count from 1".to_owned());
         }

@@ -116,17 +116,17 @@ impl Index {
             return Err("it stands behind an exchange that came later".to_owned());
         }
         (self.last_seq, self.last_sitting) = (Some(e.seq), e.sitting);
-        let before = sittings.insert(e.trial(), e.sitting);
-        let attempts = self.trials.entry(e.trial()).or_default();
+        let trial = e.trial()?;
+        let before = sittings.insert(trial.clone(), e.sitting);
+        let attempts = self.trials.entry(trial.clone()).or_default();
         if before.is_some_and(|before| before < e.sitting) {
             self.passed_over += attempts.len();
             attempts.clear();
         }
         let due = attempts.len() as u64 + 1;
-        let case = &e.case;
         match u64::from(e.attempt) {
-            attempt if attempt < due => Err(format!("attempt {attempt} at case `{case}` stands twice")),
-            attempt if attempt > due => Err(format!("attempt {due} at case `{case}` is gone, and {attempt} is there")),
+            attempt if attempt < due => Err(format!("attempt {attempt} at {trial} stands twice")),
+            attempt if attempt > due => Err(format!("attempt {due} at {trial} is gone, and {attempt} is there")),
             _ => {
                 attempts.push(entry);
                 Ok(())

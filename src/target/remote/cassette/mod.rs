@@ -58,9 +58,8 @@ impl Tape {
     pub(super) fn ended(&self, question: &Question, attempts: u32) -> Result<(), String> {
         match &question.trial {
             Some(trial) if self.goes_on(question, attempts) => Err(format!(
-                "case `{}`: the recording goes on after attempt {attempts}, which ends it now: is `attempts`, `timeout-seconds` or \
-                 `longest-wait-seconds` another than it was?",
-                trial.case
+                "{trial}: the recording goes on after attempt {attempts}, which ends it now: is `attempts`, `timeout-seconds` or \
+                 `longest-wait-seconds` another than it was?"
             )),
             _ => Ok(()),
         }
@@ -76,6 +75,8 @@ pub struct TapedRun {
     pub seed: u64,
     /// Questions in flight at once.
     pub concurrency: usize,
+    /// Whether nobody was probed before the first question and after the last.
+    pub unprobed: bool,
 }
 
 /// Why a cassette cannot be written or used; nothing was sent.

@@ -146,6 +146,7 @@ impl Recorder {
                 run: run.run,
                 seed: run.seed,
                 concurrency: run.concurrency,
+                unprobed: run.unprobed,
             };
             file.write_all(&line(&header)).map_err(io)?;
         }
@@ -165,6 +166,10 @@ impl Recorder {
         draft: Draft,
         secrets: &[Key],
     ) -> Result<(), CassetteError> {
+        let (case, probe, repeat) = match trial {
+            TrialRef::Case { case, repeat } => (Some(case.clone()), None, *repeat),
+            TrialRef::Probe { when, question } => (None, Some(*when), *question),
+        };
         let (request, reply, end) = draft.finish(secrets);
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(out) = &mut *out else {
@@ -173,8 +178,9 @@ impl Recorder {
         let mut exchange = Exchange {
             seq: self.seq.fetch_add(1, Ordering::SeqCst),
             sitting: out.sitting,
-            case: trial.case.clone(),
-            repeat: trial.repeat,
+            case,
+            probe,
+            repeat,
             attempt,
             waited_us,
             request,

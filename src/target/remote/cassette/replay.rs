@@ -41,7 +41,7 @@ impl Replay {
                 return Err(CassetteError::corrupt(&path, line as u64, reason));
             }
             let of = &index.header;
-            let this = TapedRun { run: of.run, seed: of.seed, concurrency: of.concurrency };
+            let this = TapedRun { run: of.run, seed: of.seed, concurrency: of.concurrency, unprobed: of.unprobed };
             if of.target != *name || run.is_some_and(|r| r != this) {
                 return Err(CassetteError::OtherRun(format!(
                     "`{shown}` is of target `{}` in the run {}, which is not what the folder's other cassettes are of",
@@ -117,19 +117,19 @@ impl Player {
     /// # Errors
     /// When none was recorded, or the cassette changed meanwhile.
     pub(in super::super) fn attempt(&self, trial: &TrialRef, attempt: u32) -> Result<Exchange, String> {
-        let (path, case) = (self.path.display(), &trial.case);
+        let path = self.path.display();
         let Some(all) = self.index.trials.get(trial) else {
-            return Err(format!("case `{case}` is not in the recording `{path}`"));
+            return Err(format!("{trial} is not in the recording `{path}`"));
         };
         let Some(entry) = all.get(attempt as usize - 1) else {
             let n = all.len();
             return Err(format!(
-                "case `{case}`: attempt {attempt} is asked for, and the recording `{path}` holds {n}: its run ended here, or was more \
+                "{trial}: attempt {attempt} is asked for, and the recording `{path}` holds {n}: its run ended here, or was more \
                  easily content (`attempts`, `longest-wait-seconds`)"
             ));
         };
         let exchange = index::fetch(&self.path, *entry).map_err(|e| e.to_string())?;
-        if exchange.trial() != *trial || exchange.attempt != attempt {
+        if exchange.trial().as_ref() != Ok(trial) || exchange.attempt != attempt {
             return Err(format!("{path}:{}: the cassette was changed while it was replayed", entry.line));
         }
         Ok(exchange)
@@ -146,6 +146,7 @@ impl Player {
     /// What differs, with the case.
     pub(in super::super) fn compare(&self, recorded: &Exchange, now: &Request) -> Result<(), String> {
         let Some(what) = differ::requests(&recorded.request, now) else { return Ok(()) };
-        Err(format!("case `{}` was asked otherwise in the recording `{}`: {what}", recorded.case, self.path.display()))
+        let asked = recorded.trial()?;
+        Err(format!("{asked} was asked otherwise in the recording `{}`: {what}", self.path.display()))
     }
 }

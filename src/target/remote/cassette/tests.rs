@@ -18,11 +18,11 @@ fn keys() -> Vec<Key> {
 }
 
 fn run(of: &str) -> TapedRun {
-    TapedRun { run: Digest::of(of.as_bytes()), seed: 1, concurrency: 2 }
+    TapedRun { run: Digest::of(of.as_bytes()), seed: 1, concurrency: 2, unprobed: false }
 }
 
 fn trial(case: &str) -> TrialRef {
-    TrialRef { case: CaseId::new(case).unwrap(), repeat: 0 }
+    TrialRef::Case { case: CaseId::new(case).unwrap(), repeat: 0 }
 }
 
 fn url() -> Url {
@@ -238,7 +238,9 @@ fn a_header_has_the_keys_of_its_schema() {
     let dir = tempfile::tempdir().unwrap();
     drop(record(dir.path(), "a", false).unwrap());
     let text = fs::read_to_string(dir.path().join("t.jsonl")).unwrap();
-    let header: Header = serde_json::from_str(&text).unwrap();
+    let mut header: Header = serde_json::from_str(&text).unwrap();
+    assert!(!header.unprobed && !text.contains("unprobed"), "what was probed says nothing of it");
+    header.unprobed = true;
     let value = serde_json::to_value(header).unwrap();
     let names: Vec<&String> = value.as_object().unwrap().keys().collect();
     let known = schema["$defs"]["header"]["properties"].as_object().unwrap();

@@ -60,7 +60,7 @@ impl Net {
                 Err(e) if service == Service::Metadata && e.is_connect() => {
                     return Err(Trouble::Absent("no metadata service answers".to_owned()));
                 }
-                Err(e) => (Trouble::failed(super::super::ask::words(e)), None),
+                Err(e) => (Trouble::failed(super::super::reply::words(e)), None),
                 Ok((200, head, body)) => {
                     let body = serde_json::from_slice(&body)
                         .map_err(|_| Trouble::failed("the reply of the token service is no JSON"))?;

@@ -27,6 +27,9 @@ const LEAST_SHARE: f64 = 1.0 / 16.0;
 const REGAIN: f64 = 1.0 / 20.0;
 /// Retries that are always allowed: the start of a run has no requests yet to take a share of.
 const FREE_RETRIES: f64 = 10.0;
+/// How many questions are under way at most until the deployment has let one in: a key that it does not know is not tried more often, however
+/// many are asked at once.
+const STRANGERS: usize = 2;
 /// How often to look again while only time can help and nobody says when.
 const GLANCE: Duration = Duration::from_millis(250);
 
@@ -124,10 +127,18 @@ impl Demand {
     /// The demand of a question at a price.
     pub(super) fn new(question: &Question, price: Option<TokenPrice>) -> Self {
         // Three bytes to a token are few for most texts: an estimate that is too high costs a little time, one that is too low a refusal.
-        let prompt = question.turns.iter().map(|t| t.text.len() as f64 / 3.0 + 4.0).sum::<f64>() + 4.0;
+        let turns = question.turns.iter().map(|t| t.text.len() as f64 / 3.0 + 4.0).sum::<f64>();
+        let prompt = turns + question.wants.bytes() as f64 / 3.0 + 4.0;
         let worst = price.map_or(0.0, |p| p.worst(question));
         Self { prompt: prompt.ceil(), answer: question.max_new_tokens.into(), worst, price }
     }
+}
+
+/// The tokens that a question takes of a limit, as they are estimated before it is sent: its prompt and the longest answer.
+#[must_use]
+pub fn estimated_tokens(question: &Question) -> f64 {
+    let demand = Demand::new(question, None);
+    demand.prompt + demand.answer
 }
 
 /// How an attempt ended.
@@ -146,11 +157,20 @@ impl Class {
             self,
             Self::Throttled
                 | Self::Unreachable
+                | Self::Distrusted
                 | Self::Auth
                 | Self::Missing
                 | Self::Rejected
                 | Self::LimitName
                 | Self::Unrecorded
+        )
+    }
+
+    /// Whether whoever says so has let the question in, so that the credential is one that it knows.
+    fn is_let_in(self) -> bool {
+        matches!(
+            self,
+            Self::Filtered | Self::TooLong | Self::Throttled | Self::Server | Self::Unreadable | Self::Elsewhere
         )
     }
 
@@ -178,6 +198,8 @@ struct State {
     /// The share of the full rate at a moment, from which it grows.
     share: (f64, Duration),
     in_flight: usize,
+    /// Whether it has let a question in.
+    known: bool,
     /// The most that were ever in flight: what a share of the full rate is a share of where no limit is written.
     most_in_flight: usize,
     /// The largest ratio of a prompt's tokens to their estimate, at least 1.
@@ -213,6 +235,9 @@ impl State {
         }
         if let Some(end) = self.pause.filter(|end| *end > now) {
             return Ok(Err(end - now));
+        }
+        if !self.known && self.in_flight >= STRANGERS {
+            return Ok(Err(GLANCE));
         }
         let share = self.share(now);
         if share < 1.0 && self.in_flight as f64 >= (share * self.most_in_flight as f64).ceil().max(1.0) {
@@ -252,6 +277,7 @@ impl Deployment {
             pause: None,
             share: (1.0, Duration::ZERO),
             in_flight: 0,
+            known: false,
             most_in_flight: 0,
             underestimated: 1.0,
             firsts: 0,
@@ -273,16 +299,42 @@ impl Deployment {
         f(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner), now)
     }
 
-    /// What all deployments of the run share.
-    pub(super) fn shared(&self) -> &Shared {
-        &self.shared
-    }
-
     /// Waits until a question may be sent, and says how long that was: nothing, where nobody had to wait.
     ///
     /// # Errors
     /// Why it will not be sent: the run has stopped, or this question found that it must.
     pub(super) async fn admit(self: &Arc<Self>, demand: Demand, first: bool) -> Result<(Ticket, Duration), String> {
+        loop {
+            if let Some(admitted) = self.enter(demand, first, true).await? {
+                return Ok(admitted);
+            }
+        }
+    }
+
+    /// The same for whoever has somewhere else to go: `None` at once where the circuit breaker keeps everybody from asking.
+    ///
+    /// # Errors
+    /// Why it will not be sent anywhere.
+    pub(super) async fn admit_unless_open(
+        self: &Arc<Self>,
+        demand: Demand,
+        first: bool,
+    ) -> Result<Option<(Ticket, Duration)>, String> {
+        self.enter(demand, first, false).await
+    }
+
+    /// Whether the deployment did not come back at several probes.
+    pub(super) fn is_gone(&self) -> bool {
+        self.with(|s, now| s.breaker.gate(now) == Gate::Gone)
+    }
+
+    /// Waits for leave, for an open breaker too if `patient`.
+    async fn enter(
+        self: &Arc<Self>,
+        demand: Demand,
+        first: bool,
+        patient: bool,
+    ) -> Result<Option<(Ticket, Duration)>, String> {
         let began = Instant::now();
         let mut changes = self.shared.changes.subscribe();
         let (turn, mut waited) = match self.turn.try_lock() {
@@ -294,15 +346,19 @@ impl Deployment {
                 return Err(why);
             }
             changes.mark_unchanged();
-            let wait = match self.with(|s, now| s.step(now, demand, &self.shared))? {
+            let step = self.with(|s, now| match s.breaker.gate(now) {
+                Gate::Open(_) | Gate::Probing | Gate::Gone if !patient => None,
+                _ => Some(s.step(now, demand, &self.shared)),
+            });
+            let Some(step) = step else { return Ok(None) };
+            let wait = match step? {
                 Ok((id, probe)) => {
                     drop(turn);
                     self.with(|s, _| if first { s.firsts += 1 } else { s.retries += 1 });
                     let waited = if waited { began.elapsed() } else { Duration::ZERO };
-                    return Ok((
-                        Ticket { deployment: Arc::clone(self), id, probe, demand, sent: Instant::now(), ended: false },
-                        waited,
-                    ));
+                    let sent = Instant::now();
+                    let ticket = Ticket { deployment: Arc::clone(self), id, probe, demand, sent, ended: false };
+                    return Ok(Some((ticket, waited)));
                 }
                 Err(wait) => wait,
             };
@@ -349,9 +405,17 @@ pub(super) struct Ticket {
 }
 
 impl Ticket {
-    /// The head of the reply has come: the server has counted the request.
-    pub(super) fn head(&self) {
-        self.deployment.with(|s, now| s.pace.head(self.id, now));
+    /// The head of the reply has come: the server has counted the request. `let_in` says that it knows the credential.
+    pub(super) fn head(&self, let_in: bool) {
+        let first = self.deployment.with(|s, now| {
+            s.pace.head(self.id, now);
+            let first = let_in && !s.known;
+            s.known |= let_in;
+            first
+        });
+        if first {
+            self.deployment.shared.changed();
+        }
     }
 
     /// The attempt has ended.
@@ -374,6 +438,10 @@ impl Ticket {
         self.deployment.with(|s, now| {
             s.in_flight = s.in_flight.saturating_sub(1);
             s.pace.head(self.id, now);
+            s.known |= match ending {
+                Ending::Answered(_) => true,
+                Ending::Trouble(class) => class.is_let_in(),
+            };
             match ending {
                 Ending::Trouble(class) if class.is_outage() => s.breaker.failed(self.probe, now),
                 _ => s.breaker.alive(),

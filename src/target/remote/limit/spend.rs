@@ -6,6 +6,10 @@ use std::sync::{Mutex, PoisonError};
 
 /// Tokens that a chat template may add to each turn, and once more to the prompt: above what any known one adds.
 const TEMPLATE: u64 = 16;
+/// Tokens that a chat template may add where there are tools or a schema: what it says of them, above what any known one says.
+const EXPLAINED: u64 = 1024;
+/// How many bytes a template may make of each byte of tools and schema: some write them indented.
+const INDENTED: u64 = 4;
 
 /// What a target's tokens cost, US dollars per million.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,8 +30,12 @@ impl TokenPrice {
     /// The most that one attempt at a question can cost, US dollars: a token is at least one byte, and an answer as long as it may be.
     #[must_use]
     pub fn worst(self, question: &Question) -> f64 {
-        let prompt: u64 = question.turns.iter().map(|t| t.text.len() as u64 + TEMPLATE).sum();
-        self.of(Usage { prompt: prompt + TEMPLATE, completion: question.max_new_tokens.into(), reasoning: None })
+        let turns: u64 = question.turns.iter().map(|t| t.text.len() as u64 + TEMPLATE).sum();
+        let wants = match question.wants.bytes() as u64 {
+            0 => 0,
+            bytes => bytes * INDENTED + EXPLAINED,
+        };
+        self.of(Usage { prompt: turns + wants + TEMPLATE, completion: question.max_new_tokens.into(), reasoning: None })
     }
 }
 

@@ -4,7 +4,7 @@ use super::breaker::{Breaker, Gate};
 use super::pace::{Pace, RateLimits};
 use super::spend::{Affordable, Spend};
 use super::*;
-use crate::types::{Role, SplitMix64, Turn};
+use crate::types::{JsonText, Role, Schema, SplitMix64, Turn, Wants};
 
 fn limits(requests: Option<f64>, tokens: Option<f64>) -> RateLimits {
     RateLimits { requests_per_minute: requests, tokens_per_minute: tokens }
@@ -160,7 +160,12 @@ fn a_breaker_opens_lets_one_probe_through_and_gives_up_after_three() {
 }
 
 fn question(text: &str) -> Question {
-    Question { turns: vec![Turn { role: Role::User, text: text.to_owned() }], max_new_tokens: 10, trial: None }
+    Question {
+        turns: vec![Turn { role: Role::User, text: text.to_owned() }],
+        max_new_tokens: 10,
+        wants: Wants::default(),
+        trial: None,
+    }
 }
 
 #[test]
@@ -168,6 +173,11 @@ fn a_cap_holds_even_if_everything_under_way_costs_the_most_that_it_can() {
     let price = TokenPrice { input: 1.0, output: 4.0 };
     // 3 bytes, a turn's template, the prompt's template, ten tokens of answer.
     assert_eq!(price.worst(&question("abc")), (35.0 + 40.0) / 1e6);
+    let schema = JsonText::new(r#"{"a":1}"#).unwrap();
+    let wants = Wants { schema: Some(Arc::new(Schema { name: "s".to_owned(), schema })), ..Wants::default() };
+    // And eight bytes of name and schema, each up to four, with what a template says of them.
+    let formed = Question { wants, ..question("abc") };
+    assert_eq!(price.worst(&formed), (35.0 + 8.0 * 4.0 + 1024.0 + 40.0) / 1e6);
     let spend = Spend::new(10.0);
     assert_eq!(spend.set_aside(4.0), Affordable::Yes);
     assert_eq!(spend.set_aside(4.0), Affordable::Yes);
@@ -201,6 +211,7 @@ fn refusals_halve_the_rate_once_for_all_that_were_under_way_and_it_grows_back() 
         let mut tickets = Vec::new();
         for _ in 0..8 {
             tickets.push(deployment.admit(demand, true).await.unwrap().0);
+            tickets.iter().for_each(|t| t.head(true));
         }
         tickets.into_iter().for_each(|t| t.end(Ending::Trouble(Class::Throttled)));
         let (share, at) = deployment.with(|s, _| s.share);
@@ -215,6 +226,25 @@ fn refusals_halve_the_rate_once_for_all_that_were_under_way_and_it_grows_back() 
         }
         let share = deployment.with(|s, _| s.share.0);
         assert_eq!(share, LEAST_SHARE, "there is a floor");
+    });
+}
+
+#[test]
+fn a_stranger_is_asked_two_questions_at_once_until_it_lets_one_in() {
+    on_clock(async {
+        let (deployment, _) = gate(Allowance::default());
+        let demand = Demand::new(&question("x"), None);
+        let (one, _) = deployment.admit(demand, true).await.unwrap();
+        let (_two, _) = deployment.admit(demand, true).await.unwrap();
+        let mut third = Box::pin(deployment.admit(demand, true));
+        let soon = |limit| Duration::from_millis(limit);
+        assert!(tokio::time::timeout(soon(20), &mut third).await.is_err());
+        one.head(false);
+        assert!(tokio::time::timeout(soon(20), &mut third).await.is_err(), "the key was refused");
+        one.head(true);
+        let (_third, waited) = third.await.unwrap();
+        assert!(waited > Duration::ZERO);
+        assert_eq!(deployment.admit(demand, true).await.unwrap().1, Duration::ZERO);
     });
 }
 
