@@ -149,15 +149,10 @@ impl<'a> Gathered<'a> {
 }
 
 /// Texts by the order in which they came.
+#[derive(Default)]
 struct Interned<'a> {
     numbers: HashMap<&'a str, usize>,
     last: Option<(&'a str, usize)>,
-}
-
-impl Default for Interned<'_> {
-    fn default() -> Self {
-        Self { numbers: HashMap::new(), last: None }
-    }
 }
 
 impl<'a> Interned<'a> {

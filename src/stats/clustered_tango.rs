@@ -227,6 +227,16 @@ mod tests {
     }
 
     #[test]
+    fn gains_that_cancel_losses_count_as_independent() {
+        let clusters = [2, 4, 1].map(|changed| ClusterCounts { gained: changed, lost: changed, pairs: 8 });
+        let t = tango_clustered(&clusters.repeat(10)).unwrap();
+        assert!(t.v_cr2 < 1e-30 && t.design_effect == 1.0, "{t:?}");
+        let (used, formula) = (t.interval(0.9).unwrap(), t.interval_as_specified(0.9).unwrap());
+        assert!(used.lower() <= formula.lower() && used.lower() > -0.5, "{used:?} {formula:?}");
+        assert_eq!(used.lower(), -used.upper());
+    }
+
+    #[test]
     fn designs_that_cannot_be_searched_through_are_wider_and_not_slower() {
         // Every cluster a class of its own, and counts beyond all whole numbers of a float.
         let mut all = vec![ClusterCounts { gained: 0, lost: 0, pairs: u64::MAX / 8 }; 3];

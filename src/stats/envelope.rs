@@ -130,7 +130,8 @@ impl Side {
             weight: 1.0 / (1.0 - size as f64 / pairs),
         };
         let classes: Vec<Class> = counted.iter().map(class).collect();
-        let mut known = vec![Point { gained, lost, effect: observed }];
+        // Gains that cancel losses in every cluster vary by nothing.
+        let mut known = vec![Point { gained, lost, effect: observed.max(1.0) }];
         known.extend(floors(&classes, gained, squares / pairs));
         Self { classes, gained, lost, pairs, known }
     }

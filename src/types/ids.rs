@@ -1,4 +1,6 @@
 //! Names that people write and that files, reports and CI systems must carry unharmed.
+//!
+//! A copy of a name shares its text: the scores of a large comparison name each case and metric hundreds of times.
 
 use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
@@ -27,7 +29,6 @@ macro_rules! name {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
         #[serde(try_from = "String")]
-        // Shared, because every sample of a run has the same dozen names.
         pub struct $type(Arc<str>);
 
         impl $type {
@@ -57,7 +58,7 @@ macro_rules! name {
 
         impl From<$type> for String {
             fn from(name: $type) -> Self {
-                name.0.as_ref().to_owned()
+                name.as_str().to_owned()
             }
         }
 
@@ -122,7 +123,7 @@ impl SliceName {
     /// Whether this slice holds every case by definition.
     #[must_use]
     pub fn is_all(&self) -> bool {
-        *self.0 == *Self::ALL
+        self.as_str() == Self::ALL
     }
 }
 

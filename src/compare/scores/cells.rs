@@ -4,6 +4,9 @@ use super::ScoreFile;
 use super::collect::{At, Collector, Entry, Layout};
 use crate::suite::diag;
 use crate::types::{CaseId, ClusterName, MetricKind, MetricName, NameError, Outcome, SliceName, TargetName, Untrusted};
+use std::borrow::{Borrow, Cow};
+use std::collections::HashSet;
+use std::hash::Hash;
 use std::ops::Range;
 
 /// The columns, those that must be there first.
@@ -26,7 +29,7 @@ pub(super) const KINDS: [(&str, MetricKind); 5] = [
 ];
 
 /// One row's texts by column; `None` where the row or the table has no such column.
-pub(super) type Cells = [Option<String>; COLUMNS.len()];
+pub(super) type Cells<'t> = [Option<Cow<'t, str>>; COLUMNS.len()];
 
 /// A file that holds a table.
 pub(super) struct Table<'a> {
@@ -34,13 +37,38 @@ pub(super) struct Table<'a> {
     file: usize,
     /// Whose scores the whole table holds, where that is said outside of it.
     target: Option<TargetName>,
+    /// The slices of the row before, with the text that names them: they seldom change from row to row.
+    slices: (String, Vec<SliceName>),
+}
+
+/// The names of all tables so far, each once: a case is named in every row that is of it.
+#[derive(Default)]
+pub(super) struct Names {
+    cases: HashSet<CaseId>,
+    targets: HashSet<TargetName>,
+    metrics: HashSet<MetricName>,
+    clusters: HashSet<ClusterName>,
+}
+
+/// The name that a text is, known or new.
+fn named<T: Borrow<str> + Clone + Eq + Hash>(
+    known: &mut HashSet<T>,
+    text: &str,
+    new: fn(&str) -> Result<T, NameError>,
+) -> Result<T, NameError> {
+    if let Some(name) = known.get(text) {
+        return Ok(name.clone());
+    }
+    let name = new(text)?;
+    known.insert(name.clone());
+    Ok(name)
 }
 
 impl<'a> Table<'a> {
     /// Takes up a file.
     pub fn new(found: &'a mut Collector, file: &ScoreFile, layout: Layout) -> Self {
         let index = found.open(&file.source, layout);
-        Self { found, file: index, target: file.target.clone() }
+        Self { found, file: index, target: file.target.clone(), slices: Default::default() }
     }
 
     /// Whether the target is said outside of the table.
@@ -75,14 +103,15 @@ impl<'a> Table<'a> {
         self.found.field_error(At { file: self.file, byte: row }, column, message, help);
     }
 
-    fn name<T>(
+    fn name<T: Borrow<str> + Clone + Eq + Hash>(
         &mut self,
         row: usize,
         column: usize,
-        cells: &Cells,
+        cells: &Cells<'_>,
+        known: fn(&mut Names) -> &mut HashSet<T>,
         new: fn(&str) -> Result<T, NameError>,
     ) -> Option<T> {
-        match new(cells[column].as_deref().unwrap_or_default()) {
+        match named(known(&mut self.found.names), cells[column].as_deref().unwrap_or_default(), new) {
             Ok(name) => Some(name),
             Err(e) => {
                 self.field_error(row, column, e.to_string(), None);
@@ -92,19 +121,20 @@ impl<'a> Table<'a> {
     }
 
     /// Adds a row; what is wrong in it is noted, and the row is then left out of what cannot succeed any more.
-    pub fn add(&mut self, row: usize, cells: &Cells) {
-        let case = self.name(row, CASE, cells, CaseId::new);
+    pub fn add(&mut self, row: usize, cells: &Cells<'_>) {
+        let case = self.name(row, CASE, cells, |n| &mut n.cases, CaseId::new);
         let target = match &self.target {
             Some(target) => Some(target.clone()),
-            None => self.name(row, TARGET, cells, TargetName::new),
+            None => self.name(row, TARGET, cells, |n| &mut n.targets, TargetName::new),
         };
-        let metric = self.name(row, METRIC, cells, MetricName::new);
+        let metric = self.name(row, METRIC, cells, |n| &mut n.metrics, MetricName::new);
         let value = self.value(row, cells);
         let repeat = self.repeat(row, cells);
         let kind = self.kind(row, cells);
         let slices = self.slices(row, cells);
         let given = |c: usize| cells[c].as_deref().is_some_and(|t| !t.is_empty());
-        let cluster = if given(CLUSTER) { self.name(row, CLUSTER, cells, ClusterName::new) } else { None };
+        let cluster =
+            if given(CLUSTER) { self.name(row, CLUSTER, cells, |n| &mut n.clusters, ClusterName::new) } else { None };
         let (Some(case), Some(target), Some(metric), Some(value), Some(repeat), Some(kind), Some(slices)) =
             (case, target, metric, value, repeat, kind, slices)
         else {
@@ -114,7 +144,7 @@ impl<'a> Table<'a> {
             Some(cluster) => cluster,
             None if given(CLUSTER) => return,
             // A case of which nothing else is said is independent of all others, and its repeats are not.
-            None => match ClusterName::new(case.as_str()) {
+            None => match named(&mut self.found.names.clusters, case.as_str(), ClusterName::new) {
                 Ok(cluster) => cluster,
                 Err(e) => return self.field_error(row, CASE, e.to_string(), None),
             },
@@ -127,7 +157,7 @@ impl<'a> Table<'a> {
 
     /// The value; inside, `None` for a case without a score.
     #[expect(clippy::option_option, reason = "a wrong value and a missing one are two things")]
-    fn value(&mut self, row: usize, cells: &Cells) -> Option<Option<f64>> {
+    fn value(&mut self, row: usize, cells: &Cells<'_>) -> Option<Option<f64>> {
         let text = cells[VALUE].as_deref().unwrap_or_default();
         if text.is_empty() {
             return Some(None);
@@ -146,7 +176,7 @@ impl<'a> Table<'a> {
         }
     }
 
-    fn repeat(&mut self, row: usize, cells: &Cells) -> Option<u32> {
+    fn repeat(&mut self, row: usize, cells: &Cells<'_>) -> Option<u32> {
         let text = cells[REPEAT].as_deref().unwrap_or_default();
         if text.is_empty() {
             return Some(0);
@@ -159,7 +189,7 @@ impl<'a> Table<'a> {
     }
 
     #[expect(clippy::option_option, reason = "a wrong kind and an undeclared one are two things")]
-    fn kind(&mut self, row: usize, cells: &Cells) -> Option<Option<MetricKind>> {
+    fn kind(&mut self, row: usize, cells: &Cells<'_>) -> Option<Option<MetricKind>> {
         let text = cells[KIND].as_deref().unwrap_or_default();
         if text.is_empty() {
             return Some(None);
@@ -173,8 +203,11 @@ impl<'a> Table<'a> {
     }
 
     /// The names of the slice field, which are set apart by `;`.
-    fn slices(&mut self, row: usize, cells: &Cells) -> Option<Vec<SliceName>> {
+    fn slices(&mut self, row: usize, cells: &Cells<'_>) -> Option<Vec<SliceName>> {
         let text = cells[SLICE].as_deref().unwrap_or_default();
+        if text == self.slices.0 {
+            return Some(self.slices.1.clone());
+        }
         let mut slices = Vec::new();
         for name in text.split(';').map(str::trim).filter(|name| !name.is_empty()) {
             match SliceName::new(name) {
@@ -192,6 +225,7 @@ impl<'a> Table<'a> {
         }
         slices.sort();
         slices.dedup();
+        self.slices = (text.to_owned(), slices.clone());
         Some(slices)
     }
 }

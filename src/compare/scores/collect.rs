@@ -1,14 +1,14 @@
 //! What all entries of all files must agree on, and the samples that they add up to.
 
 use super::Scores;
-use super::cells::{COLUMNS, KIND, KINDS, METRIC, VALUE};
+use super::cells::{COLUMNS, KIND, KINDS, METRIC, Names, VALUE};
 use crate::score::{Sample, Score};
 use crate::suite::diag::{Diagnostics, SourceFile};
 use crate::suite::json;
 use crate::types::{
     CaseId, ClusterName, Digest, Direction, Metric, MetricKind, MetricName, Outcome, SliceName, TargetName, Untrusted,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 
 /// Mistakes shown before the rest is only counted: a wrong column is one message, not one per row.
@@ -85,9 +85,13 @@ pub(super) struct Collector {
     wrong: Diagnostics,
     hidden: usize,
     notes: Vec<String>,
-    /// A sample with the place of each of its scores.
-    samples: BTreeMap<(CaseId, TargetName, u32), (Sample, Vec<At>)>,
-    cases: BTreeMap<CaseId, CaseFacts>,
+    /// The names of the tables.
+    pub names: Names,
+    /// Samples, each with the place of each of its scores.
+    samples: Vec<(Sample, Vec<At>)>,
+    /// Where among them the one of a case, target and repeat is.
+    numbers: HashMap<(CaseId, TargetName, u32), usize>,
+    cases: HashMap<CaseId, CaseFacts>,
     metrics: BTreeMap<MetricName, MetricFacts>,
     targets: BTreeSet<TargetName>,
     /// The files and bytes at which another question than elsewhere stands, as far as told.
@@ -171,12 +175,25 @@ impl Collector {
         self.agree_on_case(&entry);
         self.agree_on_metric(&entry);
         let Entry { at, case, cluster, slices, target, repeat, outcome, metric, value, .. } = entry;
-        self.targets.insert(target.clone());
-        let key = (case.clone(), target.clone(), repeat);
-        let (sample, places) = self.samples.entry(key).or_insert_with(|| {
-            let (case, target) = (case.clone(), target.clone());
-            (Sample { case, cluster, slices, target, repeat, outcome, scores: vec![] }, vec![])
-        });
+        // Rows of one sample mostly follow each other.
+        let is_last = |(s, _): &(Sample, Vec<At>)| s.case == case && s.target == target && s.repeat == repeat;
+        let number = if self.samples.last().is_some_and(is_last) {
+            self.samples.len() - 1
+        } else {
+            let next = self.samples.len();
+            let number = *self.numbers.entry((case.clone(), target.clone(), repeat)).or_insert(next);
+            if number == next {
+                self.targets.insert(target.clone());
+                let (case, target) = (case.clone(), target.clone());
+                // Samples mostly have as many scores as the one before.
+                let most = self.samples.last().map_or(0, |(s, _)| s.scores.len());
+                let scores = Vec::with_capacity(most);
+                let sample = Sample { case, cluster, slices, target, repeat, outcome, scores };
+                self.samples.push((sample, Vec::with_capacity(most)));
+            }
+            number
+        };
+        let (sample, places) = &mut self.samples[number];
         if let Some(i) = sample.scores.iter().position(|s| s.metric == metric) {
             let first = places[i];
             let message =
@@ -269,8 +286,10 @@ impl Collector {
             wrong.push(source.error(end..end, format!("{} more mistakes are not shown", self.hidden)));
         }
         let named: BTreeSet<SliceName> = self.cases.into_values().flat_map(|c| c.slices).collect();
+        let mut samples: Vec<Sample> = self.samples.into_iter().map(|(sample, _)| sample).collect();
+        samples.sort_by(|a, b| (&a.case, &a.target, a.repeat).cmp(&(&b.case, &b.target, b.repeat)));
         wrong.or(Scores {
-            samples: self.samples.into_values().map(|(sample, _)| sample).collect(),
+            samples,
             metrics,
             targets: self.targets.into_iter().collect(),
             slices: std::iter::once(SliceName::all()).chain(named).collect(),

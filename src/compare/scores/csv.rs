@@ -33,7 +33,7 @@ pub(super) fn read(found: &mut Collector, file: &ScoreFile) {
             table.error(csv_field(&text, row, 0), message, Some(help));
             continue;
         }
-        let cells = std::array::from_fn(|c| fields[c].and_then(|f| record.get(f)).map(|cell| cell.trim().to_owned()));
+        let cells = std::array::from_fn(|c| fields[c].and_then(|f| record.get(f)).map(|cell| cell.trim().into()));
         table.add(row, &cells);
     }
     if header.is_none() {

@@ -43,7 +43,7 @@ pub(super) fn read(found: &mut Collector, file: &ScoreFile) {
     }
 }
 
-fn cells_of(table: &mut Table, row: usize, line: &str, object: &Map<String, Value>) -> Option<Cells> {
+fn cells_of<'t>(table: &mut Table, row: usize, line: &str, object: &'t Map<String, Value>) -> Option<Cells<'t>> {
     let mut good = true;
     let mut cells = Cells::default();
     for (key, value) in object {
@@ -63,10 +63,10 @@ fn cells_of(table: &mut Table, row: usize, line: &str, object: &Map<String, Valu
         }
         let Some(c) = column else { continue };
         cells[c] = Some(match value {
-            Value::Null => String::new(),
-            Value::String(text) if c != VALUE => text.clone(),
+            Value::Null => "".into(),
+            Value::String(text) if c != VALUE => text.into(),
             // Other tools number their cases.
-            Value::Number(number) if matches!(c, CASE | VALUE | REPEAT) => number.to_string(),
+            Value::Number(number) if matches!(c, CASE | VALUE | REPEAT) => number.to_string().into(),
             _ => {
                 let wanted = if c == VALUE { "a number, or null where there is no score" } else { "a text" };
                 table.error(at..at + 1, format!("`{key}` is not {wanted}"), None);
