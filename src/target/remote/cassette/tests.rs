@@ -2,7 +2,7 @@
 
 use super::super::secret::Key;
 use super::*;
-use crate::target::TrialRef;
+use crate::target::{Probing, TrialRef};
 use crate::types::{CaseId, TargetName};
 use format::Header;
 use proptest::prelude::*;
@@ -245,4 +245,26 @@ fn a_header_has_the_keys_of_its_schema() {
     let names: Vec<&String> = value.as_object().unwrap().keys().collect();
     let known = schema["$defs"]["header"]["properties"].as_object().unwrap();
     assert!(names.iter().all(|n| known.contains_key(*n)) && names.len() == known.len(), "{names:?}");
+}
+
+#[test]
+fn a_probe_is_told_from_a_case_and_what_is_withheld_is_not_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let recorder = record(dir.path(), "a", false).unwrap();
+    let probe = |when, question| TrialRef::Probe { when, question };
+    let mut withheld = draft(&[b"spelt"], 200);
+    withheld.withhold();
+    recorder.keep(&probe(Probing::Before, 0), 1, 0, draft(&[b"before"], 200), &[]).unwrap();
+    recorder.keep(&trial("before"), 1, 0, withheld, &[]).unwrap();
+    recorder.keep(&probe(Probing::After, 0), 1, 0, draft(&[b"after"], 200), &[]).unwrap();
+    assert!(!fs::read_to_string(dir.path().join("t.jsonl")).unwrap().contains("spelt"));
+    let replay = Replay::open(dir.path(), [&name()]).unwrap();
+    let Tape::Replay(player) = replay.target(&name()) else { panic!() };
+    let came = |of: &TrialRef| player.attempt(of, 1).unwrap().reply.unwrap().pieces.pop().map(|(_, piece)| piece.0);
+    assert_eq!(came(&probe(Probing::Before, 0)), Some(b"before".to_vec()));
+    assert_eq!(came(&probe(Probing::After, 0)), Some(b"after".to_vec()));
+    assert_eq!(came(&trial("before")), None);
+    assert_eq!(player.attempt(&trial("before"), 1).unwrap().end.kind, Ending::NotKept);
+    let missing = player.attempt(&probe(Probing::After, 1), 1).unwrap_err();
+    assert!(missing.starts_with("the probe after the last question is not in the recording"), "{missing}");
 }
