@@ -109,6 +109,9 @@ impl Compare {
 
     fn of_run(&self, path: &Path) -> Result<Measured, CliError> {
         let run = RunDir::new(path).open_sealed()?;
+        if run.manifest.replay.is_some() {
+            to_stderr("note: REPLAY: these are the answers and the times of the recorded run");
+        }
         let suite = pipeline::suite_of(&run)?;
         let targets: Vec<_> = run.manifest.arms.iter().map(|a| a.name.clone()).collect();
         let first = targets.first().ok_or_else(|| CliError::Usage(format!("`{}` asked nobody", path.display())))?;

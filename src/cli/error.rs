@@ -5,7 +5,7 @@ use crate::run::RunError;
 use crate::store::StoreError;
 use crate::suite::SuiteError;
 use crate::suite::diag::{Diagnostic, Diagnostics};
-use crate::target::{LocalError, RemoteError};
+use crate::target::{CassetteError, LocalError, RemoteError};
 use crate::types::ExitCode;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
@@ -25,6 +25,9 @@ pub enum CliError {
     /// A remote target cannot be asked; nothing was sent.
     #[error(transparent)]
     Remote(#[from] RemoteError),
+    /// A recording cannot be written or used.
+    #[error(transparent)]
+    Cassette(#[from] CassetteError),
     /// A run or a golden baseline cannot be kept or read.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -51,6 +54,7 @@ impl CliError {
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Usage(_) | Self::Suite(_) => ExitCode::Usage,
+            Self::Remote(RemoteError::Cassette(e)) | Self::Cassette(e) => cassette_code(e),
             Self::Local(LocalError::Gone { .. }) => ExitCode::Endpoint,
             Self::Local(_) | Self::Remote(_) => ExitCode::Usage,
             Self::Store(e) | Self::Run(RunError::Store(e)) => store_code(e),
@@ -81,6 +85,14 @@ fn store_code(e: &StoreError) -> ExitCode {
         StoreError::Locked { .. } => ExitCode::Locked,
         StoreError::NoRun { .. } => ExitCode::Usage,
         StoreError::Unsealed { .. } => ExitCode::Undecided,
+    }
+}
+
+fn cassette_code(e: &CassetteError) -> ExitCode {
+    match e {
+        CassetteError::Io { .. } => ExitCode::Io,
+        CassetteError::Missing(_) => ExitCode::Usage,
+        _ => ExitCode::Integrity,
     }
 }
 

@@ -47,7 +47,9 @@ impl Gate {
             (loaded.suite, loaded.policy, run)
         };
         let verdicts = judge_and_report(&suite, &policy, &run, terminal)?;
-        Ok(code_of(&verdicts))
+        let code = code_of(&verdicts);
+        // What was true of the recorded run is no evidence of what answers today.
+        Ok(if run.manifest.replay.is_some() && code == ExitCode::Promote { ExitCode::Undecided } else { code })
     }
 }
 
@@ -91,7 +93,7 @@ impl RunArgs {
             return Ok(());
         }
         Err(CliError::Usage(
-            "a complete run is only judged: `--candidate`, `--run-dir`, `--seed`, `--concurrency`, `--arrival-rate`, `--no-probe` and `--max-cost` belong to a suite"
+            "a complete run is only judged: `--candidate`, `--run-dir`, `--seed`, `--concurrency`, `--arrival-rate`, `--no-probe`, `--record`, `--replay` and `--max-cost` belong to a suite"
                 .to_owned(),
         ))
     }
@@ -108,6 +110,7 @@ impl RunArgs {
             }),
             arrival_rate: self.arrival_rate,
             max_cost: self.max_cost,
+            tape: &self.tape,
             probe: !self.no_probe,
         }
     }

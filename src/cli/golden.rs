@@ -52,6 +52,7 @@ fn answers(path: &Path) -> Result<(SealedRun, Vec<GoldenAnswer>), CliError> {
 fn accept(path: &Path, golden: &Path, terminal: &Terminal) -> Result<ExitCode, CliError> {
     let (run, answers) = answers(path)?;
     pipeline::refuse_calibration(&run)?;
+    pipeline::refuse_replay(&run)?;
     let m = &run.manifest;
     let folder = golden.join(m.suite.name.as_str());
     let targets = m

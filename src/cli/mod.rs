@@ -20,6 +20,7 @@ mod report;
 mod run;
 mod scores;
 mod spend;
+mod tape;
 mod validate;
 mod view;
 

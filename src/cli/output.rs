@@ -120,7 +120,8 @@ pub fn write_reports(dir: &RunDir, model: &ReportModel, formats: &[Format]) -> R
     Ok(written)
 }
 
-/// Writes `verdict.json`, bound by digest to what it speaks of, and `results.jsonl`.
+/// Writes `verdict.json`, bound by digest to what it speaks of, and `results.jsonl`. A replay's is called `recomputed.json`: it is what the
+/// recorded run's verdict was, byte for byte, and whoever looks for a verdict finds none.
 pub fn write_verdict(
     run: &SealedRun,
     model: &ReportModel,
@@ -144,6 +145,7 @@ pub fn write_verdict(
     let mut json = serde_json::to_vec_pretty(&file).expect("plain data with text keys always serialises");
     json.push(b'\n');
     run.dir.write_lines("results.jsonl", results)?;
-    run.dir.write("verdict.json", &json)?;
+    let name = if run.manifest.replay.is_some() { "recomputed.json" } else { "verdict.json" };
+    run.dir.write(name, &json)?;
     Ok(())
 }

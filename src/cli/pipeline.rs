@@ -3,9 +3,10 @@
 use super::config::Config;
 use super::progress::Progress;
 use super::provider::Provider;
+use super::tape::{TapeArgs, Taping};
 use super::{CliError, arrivals, identities, spend};
 use crate::gate::{self, Asked, Policy, Verdict};
-use crate::run::{self, Arm, Needs, Plan, RunError};
+use crate::run::{self, Arm, Load, Needs, Plan, RunError};
 use crate::score::{self, Sample};
 use crate::store::{
     ArmRef, GoldenAnswer, Manifest, PolicyRef, Purpose, RUN_FORMAT, RunDir, SealedRun, SuiteRef, TrialResult, When,
@@ -57,6 +58,8 @@ pub struct RunOptions<'a> {
     pub arrival_rate: Option<f64>,
     /// The most that the run may cost over all its sittings, US dollars.
     pub max_cost: Option<f64>,
+    /// Whether its exchanges are recorded, or answered from a recording.
+    pub tape: &'a TapeArgs,
     /// Whether remote targets are probed before the first question and after the last.
     pub probe: bool,
 }
@@ -86,15 +89,22 @@ pub fn ask_roles(
     config: &Config,
     roles: &[(TargetName, TargetName)],
     purpose: Purpose,
-    options: RunOptions<'_>,
+    mut options: RunOptions<'_>,
     progress: &mut Progress,
 ) -> Result<SealedRun, CliError> {
     for (_, target) in roles {
         check_target(loaded, config, target)?;
     }
-    let load = arrivals::load(options.concurrency, options.arrival_rate, loaded, config, roles)?;
     let cap = spend::cap(config, roles, options.max_cost)?;
-    let targets = load_targets(config, roles, options.seed, cap.clone(), progress)?;
+    options.tape.check(options.arrival_rate)?;
+    let mut taping = Taping::open(options.tape, config, roles)?;
+    if let Some(recorded) = taping.recorded() {
+        // Of the recorded run: how many questions were in flight decides whether its times prove anything.
+        // So does whether anybody was probed.
+        (options.seed, options.concurrency, options.probe) = (recorded.seed, recorded.concurrency, !recorded.unprobed);
+    }
+    let load = arrivals::load(options.concurrency, options.arrival_rate, loaded, config, roles)?;
+    let targets = load_targets(config, roles, options.seed, cap.clone(), &mut taping, progress)?;
     let mut arms = Vec::new();
     let mut refs = Vec::new();
     let mut remote = Vec::new();
@@ -104,9 +114,9 @@ pub fn ask_roles(
         let (kind, model, adapter, endpoint) = match &c.provider {
             Provider::Local { model, adapter } => ("local", model.clone(), adapter.clone(), None),
             Provider::Remote(r) => {
-                let spec = r.spec()?;
+                let spec = if taping.is_replay() { r.recorded_spec() } else { r.spec()? };
                 remote.push((target.clone(), Arc::clone(asked)));
-                (spec.kind(), spec.name().to_owned(), None, spec.url().ok())
+                (spec.kind(), spec.name().to_owned(), None, taping.address(name).or_else(|| spec.url().ok()))
             }
         };
         refs.push(ArmRef {
@@ -120,16 +130,20 @@ pub fn ask_roles(
             digest: asked.digest(),
         });
     }
-    let plan = Plan::new(&loaded.suite, arms, options.seed);
+    let mut plan = Plan::new(&loaded.suite, arms, options.seed);
     let unprobed = !options.probe && !remote.is_empty();
     let manifest = Manifest { unprobed, ..manifest(loaded, refs, purpose, &options, plan.trials.len()) };
+    let manifest = taping.sign(manifest);
     let dir = RunDir::new(options.run_dir.unwrap_or_else(|| default_dir(&manifest)));
     let mut open = dir.open(manifest)?;
     if let Some(cap) = &cap {
         cap.add(spend::spent(loaded, config, roles, &plan, &open.recorded, &open.probes)?);
     }
+    taping.begin(&open, options.seed, options.concurrency, unprobed)?;
     // Said before the first question, so that whoever interrupts the run knows where it lies.
     progress.note(&format!("recording in {}", dir.path().display()));
+    taping.say(progress);
+    let load = taping.line_up(&loaded.suite, &mut plan).map_or(load, Load::InFlight);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -146,6 +160,7 @@ pub fn ask_roles(
         run::probe(When::After, &needs, &probed, &mut open).await?;
         Ok::<_, RunError>(asked)
     })?;
+    taping.end(&loaded.suite, &plan, progress)?;
     open.seal(asked)?;
     let run = dir.open_sealed()?;
     if !probed.is_empty() {
@@ -224,19 +239,20 @@ fn load_targets(
     roles: &[(TargetName, TargetName)],
     seed: u64,
     cap: Option<Arc<Spend>>,
+    taping: &mut Taping,
     progress: &Progress,
 ) -> Result<Vec<Arc<dyn Target>>, CliError> {
     let (mut local, mut remote, mut is_local) = (Vec::new(), Vec::new(), Vec::new());
-    for (_, target) in roles {
+    for (name, target) in roles {
         let c = config.target(target)?;
         is_local.push(matches!(c.provider, Provider::Local { .. }));
         match &c.provider {
             Provider::Local { model, adapter } => local.push(local_spec(config, model, adapter.as_deref())),
             Provider::Remote(r) => {
-                let mut spec = r.spec()?;
+                let mut spec = if taping.is_replay() { r.recorded_spec() } else { r.spec()? };
                 spec.allowance.limits = spend::limits(c.limits);
                 spec.allowance.price = c.price.map(spend::price);
-                remote.push(spec);
+                remote.push((spec, taping.tape(name)));
             }
         }
     }
@@ -277,6 +293,8 @@ fn manifest(loaded: &Loaded, arms: Vec<ArmRef>, purpose: Purpose, options: &RunO
         arrival_rate: options.arrival_rate,
         arms,
         trials,
+        recording: None,
+        replay: None,
         unprobed: false,
     }
 }
@@ -302,6 +320,20 @@ pub fn refuse_calibration(run: &SealedRun) -> Result<(), CliError> {
     Err(CliError::Usage(format!(
         "`{}` holds a calibration: one target asked several times, which promotes nobody; see its noise.json, and ask candidates with \
          `goldgate gate SUITE`",
+        run.dir.path().display()
+    )))
+}
+
+/// Refuses a replay where what answered must have been asked.
+///
+/// # Errors
+/// When a recording answered in the run.
+pub fn refuse_replay(run: &SealedRun) -> Result<(), CliError> {
+    if run.manifest.replay.is_none() {
+        return Ok(());
+    }
+    Err(CliError::Usage(format!(
+        "`{}` is a replay: nobody was asked in it; take the run that was recorded",
         run.dir.path().display()
     )))
 }

@@ -5,6 +5,7 @@ use super::config::Config;
 use super::output::Terminal;
 use super::pipeline::{self, Loaded};
 use super::progress::Progress;
+use super::tape::TapeArgs;
 use crate::types::{ExitCode, TargetName};
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -39,21 +40,23 @@ pub struct RunArgs {
     #[arg(long, value_name = "DIR")]
     pub run_dir: Option<PathBuf>,
     /// The seed of the questions' order [default: 1]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", conflicts_with = "replay")]
     pub seed: Option<u64>,
     /// Questions in flight at once; above 1 a run is faster and its times prove nothing. With --arrival-rate the most that may be [default:
     /// 1; with --arrival-rate 256]
-    #[arg(short = 'j', long, value_name = "N", value_parser = in_flight)]
+    #[arg(short = 'j', long, value_name = "N", value_parser = in_flight, conflicts_with = "replay")]
     pub concurrency: Option<usize>,
     /// Ask so many questions per second, evenly, whether those before have been answered or not; times count from when each was due. Remote
     /// targets only
-    #[arg(long, value_name = "PER-SECOND", value_parser = per_second)]
+    #[arg(long, value_name = "PER-SECOND", value_parser = per_second, conflicts_with = "replay")]
     pub arrival_rate: Option<f64>,
     /// Stop before the run's remote targets could cost more than this, US dollars; each needs a `price`
-    #[arg(long, value_name = "USD", value_parser = dollars)]
+    #[arg(long, value_name = "USD", value_parser = dollars, conflicts_with = "replay")]
     pub max_cost: Option<f64>,
+    #[command(flatten)]
+    pub tape: TapeArgs,
     /// Ask remote targets without the small questions before and after that show what they give and who answers
-    #[arg(long)]
+    #[arg(long, conflicts_with = "replay")]
     pub no_probe: bool,
 }
 
@@ -91,6 +94,7 @@ impl RunArgs {
             && self.concurrency.is_none()
             && self.arrival_rate.is_none()
             && self.max_cost.is_none()
+            && self.tape.is_default()
             && !self.no_probe
     }
 }

@@ -62,6 +62,7 @@ fn facts(run: &SealedRun, suite: &Suite, recorded: usize) -> RunFacts {
         recorded,
         version: m.version.clone(),
         command: m.repeat_command(),
+        replay: m.replay.is_some(),
     }
 }
 

@@ -20,13 +20,19 @@ const LONGEST_ANSWER: usize = 2_000;
 /// # Errors
 /// When the XML writer refuses a value.
 pub fn junit(model: &ReportModel) -> Result<String, ReportError> {
-    let mut report = Report::new(text(&format!("goldgate {}", model.run.suite), LONGEST_NAME));
+    let what = if model.run.replay { "goldgate REPLAY of" } else { "goldgate" };
+    let mut report = Report::new(text(&format!("{what} {}", model.run.suite), LONGEST_NAME));
     if let Some(time) = wall_time(model.run.seconds) {
         report.set_time(time);
     }
     let mut gate = suite(model, "goldgate.gate");
     for verdict in &model.verdicts {
         gate_cases(&mut gate, model, verdict);
+    }
+    if model.run.replay {
+        let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+        status.set_type("undecided").set_message(line(view::REPLAY, LONGEST_MESSAGE));
+        gate.add_test_case(test_case("the run is fresh evidence", "goldgate.replay", status));
     }
     let mut cases = suite(model, &format!("goldgate.cases.{}", model.run.suite));
     let all: Vec<Flip<'_>> = candidates(model).flat_map(|c| flips::flips(model, c)).collect();

@@ -17,6 +17,9 @@ const TAIL: usize = 200;
 #[must_use]
 pub fn markdown(model: &ReportModel) -> String {
     let mut page = Page::default();
+    if model.run.replay {
+        page.push(format!("**{}**\n\n", view::REPLAY));
+    }
     for verdict in &model.verdicts {
         page.push(headline(verdict));
     }

@@ -52,6 +52,14 @@ pub struct RunFacts {
     pub version: String,
     /// The command that repeats the run.
     pub command: String,
+    /// Whether a recording answered: then it recomputes what was true of the recorded run, and is no evidence of what answers today.
+    #[serde(skip_serializing_if = "is_false")]
+    pub replay: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// One target of the run.

@@ -44,6 +44,7 @@ struct Run {
     trials: String,
     version: String,
     command: String,
+    replay: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -188,7 +189,8 @@ fn title(model: &ReportModel) -> String {
     let verdicts: Vec<String> =
         model.verdicts.iter().map(|v| format!("{} {}", view::capitalised(v.decision()), v.candidate())).collect();
     let verdicts = if verdicts.is_empty() { "Not judged".to_owned() } else { verdicts.join(" · ") };
-    format!("{verdicts} · {} · goldgate", model.run.suite)
+    let replay = if model.run.replay { "REPLAY · " } else { "" };
+    format!("{replay}{verdicts} · {} · goldgate", model.run.suite)
 }
 
 fn shown(text: &str) -> String {
@@ -213,6 +215,7 @@ fn run(model: &ReportModel) -> Run {
         trials: format!("{} of {}", number::count(run.recorded as u64), number::count(run.planned as u64)),
         version: shown(&run.version),
         command: shown(&run.command),
+        replay: run.replay.then_some(view::REPLAY),
     }
 }
 

@@ -121,6 +121,7 @@ fn run(trials: usize) -> RunFacts {
         recorded: trials,
         version: "0.1.0".to_owned(),
         command: "goldgate gate suites/service-desk --run-dir reports/2026-11-20T21-14-03Z-service-desk".to_owned(),
+        replay: false,
     }
 }
 

@@ -66,7 +66,10 @@ fn colour(decision: Decision) -> Ansi {
 
 fn summary(model: &ReportModel, width: u16, style: Style) -> String {
     let mut lines: Vec<String> = Vec::new();
-    let each = (SUMMARY_LINES - 1) / model.verdicts.len().max(1);
+    if model.run.replay {
+        lines.extend(wrap(view::REPLAY, usize::from(width)));
+    }
+    let each = (SUMMARY_LINES - 1 - lines.len()) / model.verdicts.len().max(1);
     for verdict in &model.verdicts {
         lines.extend(verdict_lines(verdict, model, width, style, each.max(1)));
     }

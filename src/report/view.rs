@@ -6,6 +6,10 @@ use crate::gate::{Decision, Evidence, Finding, Rule, Status, Verdict};
 use crate::types::number::{self, NOTHING, Scale, THIN};
 use crate::types::{Direction, Interval, Metric};
 
+/// What a replay's reports say before anything else.
+pub(super) const REPLAY: &str = "REPLAY: recomputed from a recording. It says what was true of the recorded run; it is no evidence of what \
+                                 answers today, and promotes nobody.";
+
 /// One criterion with its numbers in native units.
 #[derive(Clone, Debug)]
 pub(super) struct CriterionView<'a> {

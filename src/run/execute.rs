@@ -6,7 +6,7 @@ use super::plan::{Plan, Trial};
 use crate::store::{OpenRun, Record, StoreError, TrialResult};
 use crate::suite::diag::Diagnostic;
 use crate::suite::{Case, Suite};
-use crate::target::{Question, Target};
+use crate::target::{Question, Target, TrialRef};
 use crate::types::{Failure, FailureKind, Response, TargetName, VariantName};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -54,7 +54,7 @@ pub enum RunError {
 /// When the suite has no such variant.
 pub fn question(suite: &Suite, variant: &VariantName, case: &Case) -> Result<Question, Diagnostic> {
     let turns = suite.prompt(variant, case)?;
-    Ok(Question { turns, max_new_tokens: suite.max_new_tokens(), wants: suite.wants(case).clone() })
+    Ok(Question { turns, max_new_tokens: suite.max_new_tokens(), wants: suite.wants(case).clone(), trial: None })
 }
 /// What a question under way comes back with.
 type Asked = (Trial, Result<Response, Failure>);
@@ -95,7 +95,8 @@ pub async fn execute(
             let case = &suite.cases()[trial.case];
             let question =
                 question(suite, &plan.arms[trial.arm].prompt, case).map_err(|d| RunError::Prompt(d.to_string()))?;
-            let answer = targets[trial.arm].ask(question);
+            let asks = TrialRef::Case { case: case.id.clone(), repeat: trial.repeat };
+            let answer = targets[trial.arm].ask(Question { trial: Some(asks), ..question });
             let trial = Trial::clone(trial);
             let late = due.map(|due| (due, at_bound));
             in_flight.spawn(async move {

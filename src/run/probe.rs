@@ -4,7 +4,7 @@
 use super::RunError;
 use crate::store::{OpenRun, ProbeRecord, TrialResult, When};
 use crate::suite::Suite;
-use crate::target::{Question, Target};
+use crate::target::{Probing, Question, Target, TrialRef};
 use crate::types::{
     Failure, FailureKind, Finish, JsonText, Offer, Response, Role, Schema, TargetName, Tool, ToolChoice, Turn, Wants,
 };
@@ -175,6 +175,7 @@ fn question(schema: bool, tools: bool, logprobs: Option<u8>, longest: u32) -> Qu
         turns: vec![Turn { role: Role::User, text: format!("{PROBE}{said}") }],
         max_new_tokens: longest.max(if formed { FORMED } else { SHORT }),
         wants: Wants { schema, tools, logprobs },
+        trial: None,
     }
 }
 
@@ -202,8 +203,13 @@ pub async fn probe(
     let needs = if when == When::Before { needs } else { &identity };
     let mut probed = BTreeSet::new();
     for (name, target) in targets.iter().filter(|(name, _)| probed.insert(name.clone())) {
-        for question in needs.questions() {
-            let result = target.ask(question.clone()).await;
+        for (number, question) in (0..).zip(needs.questions()) {
+            let probing = match when {
+                When::Before => Probing::Before,
+                When::After => Probing::After,
+            };
+            let asks = TrialRef::Probe { when: probing, question: number };
+            let result = target.ask(Question { trial: Some(asks), ..question.clone() }).await;
             open.record_probe(ProbeRecord {
                 when,
                 target: name.clone(),

@@ -204,6 +204,8 @@ fn open(folder: &Path, suite: &Suite, plan: &Plan) -> OpenRun {
         arrival_rate: None,
         arms: Vec::new(),
         trials: plan.trials.len(),
+        recording: None,
+        replay: None,
         unprobed: false,
     };
     RunDir::new(folder).open(manifest).unwrap()

@@ -2,6 +2,7 @@
 
 use crate::types::{Digest, PolicyName, SuiteName, TargetName, VariantName};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The format that this program reads and writes.
 pub const RUN_FORMAT: &str = "goldgate.run/1";
@@ -60,10 +61,26 @@ pub struct Manifest {
     pub arms: Vec<ArmRef>,
     /// How many trials are planned.
     pub trials: usize,
+    /// The folder of the cassettes that every sitting records its exchanges into, as it was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recording: Option<String>,
+    /// The recording that answers in the servers' place: the run is a replay, which promotes nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replay: Option<ReplayRef>,
     /// Whether its remote targets were asked without any probe before and after: nobody looked whether they give what the suite asks for,
     /// nor who answered first and last.
     #[serde(default, skip_serializing_if = "is_false")]
     pub unprobed: bool,
+}
+
+/// A recording, by the digests of its cassettes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ReplayRef {
+    /// Its folder, as it was named.
+    pub path: String,
+    /// SHA-256 of the cassette of every target that it answers for.
+    pub cassettes: BTreeMap<TargetName, Digest>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
@@ -124,19 +141,25 @@ impl Manifest {
     /// The command that goes on with this run in its folder.
     #[must_use]
     pub fn resume_command(&self, folder: &str) -> String {
-        format!("{} --run-dir {folder}", self.repeat_command())
+        let record = self.recording.as_ref().map(|dir| format!(" --record {dir}")).unwrap_or_default();
+        format!("{} --run-dir {folder}{record}", self.repeat_command())
     }
 
     /// The command that asks the same again.
     #[must_use]
     pub fn repeat_command(&self) -> String {
-        let probe = if self.unprobed { " --no-probe" } else { "" };
+        // Of a recording come the seed, how many questions are in flight, and whether anybody was probed.
+        let of_run = match &self.replay {
+            Some(replay) => format!("--replay {}", replay.path),
+            None => {
+                let rate = self.arrival_rate.map(|rate| format!(" --arrival-rate {rate}")).unwrap_or_default();
+                let probe = if self.unprobed { " --no-probe" } else { "" };
+                format!("--seed {} -j {}{rate}{probe}", self.seed, self.concurrency)
+            }
+        };
         if let (Purpose::Calibration, Some(first)) = (self.purpose, self.arms.first()) {
             let (suite, target, repeats) = (&self.suite.path, &first.target, self.arms.len());
-            let (seed, j) = (self.seed, self.concurrency);
-            return format!(
-                "goldgate calibrate {suite} --target {target} --repeats {repeats} --seed {seed} -j {j}{probe}"
-            );
+            return format!("goldgate calibrate {suite} --target {target} --repeats {repeats} {of_run}");
         }
         // A target that is a second asking of the baseline is named by the baseline on the command line.
         let candidates: String = self.arms.iter().skip(1).map(|a| format!(" --candidate {}", a.target)).collect();
@@ -144,9 +167,7 @@ impl Manifest {
             Some(p) if p.path != format!("{}/policy.toml", self.suite.path) => format!(" --policy {}", p.path),
             _ => String::new(),
         };
-        let (suite, seed, j) = (&self.suite.path, self.seed, self.concurrency);
-        let rate = self.arrival_rate.map(|rate| format!(" --arrival-rate {rate}")).unwrap_or_default();
-        format!("goldgate gate {suite}{candidates}{policy} --seed {seed} -j {j}{rate}{probe}")
+        format!("goldgate gate {}{candidates}{policy} {of_run}", self.suite.path)
     }
 
     /// The fields in which another manifest asks for another run, with both values; when it began and by which version does not count.
@@ -159,6 +180,15 @@ impl Manifest {
             }
         };
         differ("format", self.format.clone(), other.format.clone());
+        let recorded = |m: &Self| if m.recording.is_some() { "recorded" } else { "not recorded" }.to_owned();
+        differ("exchanges (`--record`)", recorded(self), recorded(other));
+        let replay = |m: &Self| match &m.replay {
+            None => "none".to_owned(),
+            Some(r) => {
+                r.cassettes.iter().map(|(name, digest)| format!("{name} {digest}")).collect::<Vec<_>>().join(", ")
+            }
+        };
+        differ("recording that answers (`--replay`)", replay(self), replay(other));
         differ("purpose", self.purpose.word().to_owned(), other.purpose.word().to_owned());
         differ("suite", self.suite.name.to_string(), other.suite.name.to_string());
         differ("suite digest", self.suite.digest.to_string(), other.suite.digest.to_string());

@@ -10,7 +10,7 @@ mod tests;
 
 pub use golden::{GoldenAnswer, GoldenChange, GoldenFile, GoldenTarget, diff_golden, to_lines};
 pub use journal::{JournalWriter, Record, TrialResult};
-pub use manifest::{ArmRef, Manifest, PolicyRef, Purpose, RUN_FORMAT, SuiteRef};
+pub use manifest::{ArmRef, Manifest, PolicyRef, Purpose, RUN_FORMAT, ReplayRef, SuiteRef};
 pub use probes::{ProbeRecord, When};
 pub use run_dir::{OpenRun, RunDir, SealedRun, write_atomically};
 

@@ -204,6 +204,8 @@ impl RunDir {
             ("seal.json", "journal.jsonl")
         } else if !there("seal.json") && there("verdict.json") {
             ("verdict.json", "seal.json")
+        } else if !there("seal.json") && there("recomputed.json") {
+            ("recomputed.json", "seal.json")
         } else {
             return Ok(());
         };
@@ -284,6 +286,14 @@ impl RunDir {
 }
 
 impl OpenRun {
+    /// Digest of the run's `run.json`, which never changes.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn digest(&self) -> Result<Digest, StoreError> {
+        self.dir.digest_of("run.json")
+    }
+
     /// Whether the run is complete and sealed already.
     #[must_use]
     pub fn is_sealed(&self) -> bool {

@@ -63,6 +63,8 @@ fn manifest(trials: usize) -> Manifest {
         arrival_rate: None,
         arms: vec![arm("base"), arm("tuned")],
         trials,
+        recording: None,
+        replay: None,
         unprobed: false,
     }
 }
@@ -450,4 +452,23 @@ fn accepted_answers_come_back_and_edited_ones_do_not() {
     assert_eq!((name.as_str(), what.as_str()), ("golden.json", "`format`"));
     fs::remove_file(&path).unwrap();
     assert!(matches!(GoldenFile::read(dir.path()), Err(StoreError::Io { verb: "read", .. })));
+}
+
+#[test]
+fn a_recorded_run_and_a_replay_go_on_by_their_own_commands_and_not_as_each_other() {
+    let live = manifest(3);
+    let recorded = Manifest { recording: Some("tapes".to_owned()), ..manifest(3) };
+    let replay = ReplayRef {
+        path: "tapes".to_owned(),
+        cassettes: std::iter::once((TargetName::new("base").unwrap(), Digest::of(b"c"))).collect(),
+    };
+    let replayed = Manifest { replay: Some(replay.clone()), ..manifest(3) };
+    assert!(recorded.resume_command("r").ends_with(" --seed 1 -j 8 --run-dir r --record tapes"));
+    assert!(!recorded.repeat_command().contains("--record"), "a cassette belongs to one run");
+    assert!(replayed.resume_command("r").ends_with(" --replay tapes --run-dir r"));
+    assert_eq!(live.differences(&recorded), ["exchanges (`--record`): not recorded in the run, recorded now"]);
+    assert_eq!(live.differences(&replayed).len(), 1);
+    let elsewhere = ReplayRef { path: "moved".to_owned(), ..replay };
+    assert!(replayed.differences(&Manifest { replay: Some(elsewhere), ..manifest(3) }).is_empty(), "the digests count");
+    assert!(!serde_json::to_string(&live).unwrap().contains("replay"), "who has none says nothing");
 }

@@ -9,11 +9,14 @@ mod tests;
 pub use http::{LimitField, Mapping, Protocol, Sampling};
 pub use local::{LocalError, LocalModels, LocalSpec};
 pub use remote::{
-    Allowance, AzureApi, Examined, Found, Further, IdentityKind, IdentitySpec, PassedOver, Patience, RateLimits,
-    RemoteError, RemoteModel, RemoteModels, RemoteSpec, Signature, Spend, TokenFacts, TokenPrice, estimated_tokens,
+    Allowance, AzureApi, CassetteError, Examined, Found, Further, IdentityKind, IdentitySpec, PassedOver, Patience,
+    Player, RateLimits, Recorder, Recording, RemoteError, RemoteModel, RemoteModels, RemoteSpec, Replay, Signature,
+    Spend, Tape, TapedRun, TokenFacts, TokenPrice, estimated_tokens,
 };
 
-use crate::types::{Digest, Failure, Response, Turn, Wants};
+use crate::types::{CaseId, Digest, Failure, Response, Turn, Wants};
+use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -27,6 +30,47 @@ pub struct Question {
     pub max_new_tokens: u32,
     /// What is asked for beside a text; a target that cannot give it does not answer.
     pub wants: Wants,
+    /// Who asks in a run, by which a recording knows its exchanges; `None` for what belongs to no run.
+    pub trial: Option<TrialRef>,
+}
+
+/// Who asks one target in a run: a trial, or a probe.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TrialRef {
+    /// A trial.
+    Case {
+        /// The case.
+        case: CaseId,
+        /// Which repeat of it, from 0.
+        repeat: u32,
+    },
+    /// A probe.
+    Probe {
+        /// When in the run.
+        when: Probing,
+        /// Which question of it, from 0.
+        question: u32,
+    },
+}
+
+/// When in a run a target is probed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Probing {
+    /// Before its first question.
+    Before,
+    /// After its last.
+    After,
+}
+
+impl fmt::Display for TrialRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Case { case, .. } => write!(f, "case `{case}`"),
+            Self::Probe { when: Probing::Before, .. } => f.write_str("the probe before the first question"),
+            Self::Probe { when: Probing::After, .. } => f.write_str("the probe after the last question"),
+        }
+    }
 }
 
 /// What comes back, in time.

@@ -13,7 +13,12 @@ fn spec(adapter: bool) -> LocalSpec {
 }
 
 fn question(text: &str, max_new_tokens: u32) -> Question {
-    Question { turns: vec![Turn { role: Role::User, text: text.to_owned() }], max_new_tokens, wants: Wants::default() }
+    Question {
+        turns: vec![Turn { role: Role::User, text: text.to_owned() }],
+        max_new_tokens,
+        wants: Wants::default(),
+        trial: None,
+    }
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {

@@ -6,6 +6,7 @@ mod arrivals;
 mod ask;
 mod calibrate;
 mod calibrate_simulate;
+mod cassettes;
 mod documents;
 mod faults;
 mod fit;

@@ -54,6 +54,8 @@ pub enum Reply {
     WithHeader(&'static str, &'static str),
     /// Half an answer, and the connection's end.
     Cut,
+    /// Half an answer whose chunks break off.
+    Torn,
     /// Nothing, until the client goes.
     Hang,
     /// Whatever a server may put on the wire, and then the connection's end.
@@ -218,6 +220,11 @@ fn serve(
                     None,
                 )?;
                 out.write_all(half[..3].concat().as_bytes())?;
+                return Ok(());
+            }
+            Reply::Torn => {
+                streaming(&mut out, &[])?;
+                out.write_all(b"40\r\ndata: {\"choices\": [")?;
                 return Ok(());
             }
             Reply::Status(code, headers, body) => {

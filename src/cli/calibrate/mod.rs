@@ -21,7 +21,7 @@ pub struct Calibrate {
     #[command(flatten)]
     simulate: simulate::SimulateArgs,
     /// The seed of the questions' order, or of every simulated run
-    #[arg(long, value_name = "N", default_value_t = DEFAULT_SEED)]
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_SEED, conflicts_with = "replay")]
     seed: u64,
     /// The result as JSON in place of the table
     #[arg(long)]
@@ -39,6 +39,9 @@ impl Calibrate {
                 Err(CliError::Usage("`--quick` and `--out` belong to `--simulate`, which takes no suite".to_owned()))
             }
             Some(suite) => self.noise.run(suite, self.seed, self.json, config, terminal),
+            None if !self.noise.tape.is_default() => {
+                Err(CliError::Usage("`--record` and `--replay` belong to a suite".to_owned()))
+            }
             None if self.simulate.is_asked() => self.simulate.run(self.seed, self.json, terminal),
             None => Err(CliError::Usage(
                 "say what to calibrate: name a suite, or write `goldgate calibrate --simulate`".to_owned(),

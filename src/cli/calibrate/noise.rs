@@ -6,6 +6,7 @@ use crate::cli::output::Terminal;
 use crate::cli::pipeline::{self, Loaded, RunOptions};
 use crate::cli::progress::Progress;
 use crate::cli::run::{DEFAULT_CONCURRENCY, in_flight, target_name};
+use crate::cli::tape::TapeArgs;
 use crate::gate::{self, Noise, Repeated};
 use crate::report;
 use crate::store::{GoldenAnswer, Purpose, SealedRun};
@@ -37,10 +38,12 @@ pub(super) struct NoiseArgs {
     #[arg(long, value_name = "DIR", conflicts_with = "simulate")]
     run_dir: Option<PathBuf>,
     /// Questions in flight at once; above 1 a run is faster and its times prove nothing
-    #[arg(short = 'j', long, value_name = "N", default_value_t = DEFAULT_CONCURRENCY, value_parser = in_flight, conflicts_with = "simulate")]
+    #[arg(short = 'j', long, value_name = "N", default_value_t = DEFAULT_CONCURRENCY, value_parser = in_flight, conflicts_with_all = ["simulate", "replay"])]
     concurrency: usize,
+    #[command(flatten)]
+    pub(super) tape: TapeArgs,
     /// Ask a remote target without the small questions before and after that show what it gives and who answers
-    #[arg(long, conflicts_with = "simulate")]
+    #[arg(long, conflicts_with_all = ["simulate", "replay"])]
     no_probe: bool,
 }
 
@@ -90,6 +93,7 @@ impl NoiseArgs {
             concurrency: self.concurrency,
             arrival_rate: None,
             max_cost: None,
+            tape: &self.tape,
             probe: !self.no_probe,
         };
         let mut progress = Progress::new(terminal.quiet);

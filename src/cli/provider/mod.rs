@@ -51,6 +51,11 @@ impl Remote {
         self.spec.kind()
     }
 
+    /// What was asked in a recording, which knows the address where the file leaves it to the environment.
+    pub fn recorded_spec(&self) -> RemoteSpec {
+        self.spec.clone()
+    }
+
     /// What to ask, with the address from the environment where the file says so. Nothing is sent.
     ///
     /// # Errors

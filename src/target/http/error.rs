@@ -40,6 +40,8 @@ pub(in crate::target) enum Class {
     Unreadable,
     /// Another deployment answered.
     Elsewhere,
+    /// A recording answers in the server's place, and this is not in it.
+    Unrecorded,
 }
 
 impl Class {
@@ -64,7 +66,8 @@ impl Class {
             | Self::Distrusted
             | Self::Auth
             | Self::Missing
-            | Self::Rejected => FailureKind::Unavailable,
+            | Self::Rejected
+            | Self::Unrecorded => FailureKind::Unavailable,
         }
     }
 

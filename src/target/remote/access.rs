@@ -86,6 +86,15 @@ impl Access {
         ))
     }
 
+    /// Every secret that asking has to do with.
+    pub(super) fn secrets(&self) -> Vec<Key> {
+        match self {
+            Self::Open => Vec::new(),
+            Self::Key(_, key) => vec![key.clone()],
+            Self::Identity(identity) => identity.secrets(),
+        }
+    }
+
     /// A model's answer without the credential, unless that is a short key.
     pub(super) fn redact_answer(&self, text: String) -> String {
         match self {

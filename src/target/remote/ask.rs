@@ -3,15 +3,17 @@
 use super::super::Question;
 use super::super::http::{Ask, Class, LimitField, Problem, Protocol, Said, back_off, of_reply, responses_body, whole};
 use super::access::Grant;
+use super::call::Call;
 use super::limit::{Demand, Ending, Ticket};
 use super::place::{self, Place, Search};
-use super::reply::{Body, content_type, is_page, packed, page, read_stream, read_whole, trouble, within};
+use super::reply::{content_type, is_page, packed, page, read_stream, read_whole};
+use super::secret::Key;
 use super::{DEPLOYMENT, RemoteInner, RemoteModel};
 use crate::types::{
     DigestBuilder, Failure, FailureKind, Response, Served, SplitMix64, Timing, TokenLogprob, ToolCall, Untrusted,
 };
 use reqwest::header::HeaderMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// An answer with what the reply's head said and when its pieces came.
 struct Reply {
@@ -29,8 +31,16 @@ impl RemoteInner {
         let mut served = Served::default();
         let demand = Demand::new(question, self.spec.allowance.price);
         let (mut renewed, mut search) = (false, Search::default());
+        // Times that the question has travelled, and how long it was kept back before the last of them.
+        let (mut calls, mut known_us) = (0, 0);
         loop {
-            let admitted = place::admit(&self.places, &search, demand, served.attempts == 0).await;
+            calls += 1;
+            let mut call = Call::new(&self.tape, question.trial.as_ref(), calls);
+            let first = served.attempts == 0;
+            let admitted = match call.address() {
+                Some(address) => place::admit_again(&self.places, address, demand, first).await,
+                None => place::admit(&self.places, &search, demand, first).await,
+            };
             let (at, ticket, queued) = admitted.map_err(|why| self.stop(why))?;
             let place = &self.places[at];
             if self.places.len() > 1 {
@@ -45,26 +55,38 @@ impl RemoteInner {
                     return Err(self.give_up(problem, &HeaderMap::new(), served));
                 }
             };
-            let field = place.limit_field();
-            let attempt = self.exchange(question, place, field, &ticket, &grant);
+            call.waited(served.waited_us - known_us);
+            known_us += call.waited_us();
+            served.waited_us = known_us;
+            let field = call.limit_field().unwrap_or_else(|| place.limit_field());
+            let attempt = self.exchange(question, place, field, &ticket, &grant, &mut call);
             let outcome = match tokio::time::timeout(self.spec.patience.timeout, attempt).await {
                 Ok(outcome) => outcome,
                 Err(_) => {
-                    let limit = self.spec.patience.timeout.as_secs_f64();
-                    Err((HeaderMap::new(), Problem::new(Class::Late, format!("no whole answer within {limit} s"))))
+                    let late = format!("no whole answer within {} s", self.spec.patience.timeout.as_secs_f64());
+                    call.time_up(&late);
+                    Err((HeaderMap::new(), Problem::new(Class::Late, late)))
                 }
             };
+            if let Ok(reply) = &outcome
+                && reply.said.logprobs.as_ref().is_some_and(|tokens| !self.may_keep(tokens))
+            {
+                call.withhold();
+            }
+            let secrets: Vec<Key> = self.places.iter().flat_map(|p| p.access.secrets()).collect();
+            call.keep(&secrets).map_err(|why| self.stop(why))?;
             let (head, mut problem) = match outcome {
                 Ok(reply) => {
                     ticket.end(Ending::Answered(reply.said.usage));
                     served.attempts += 1;
+                    self.tape.ended(question, calls).map_err(|why| self.stop(why))?;
                     return Ok(self.response(reply, served));
                 }
                 Err(problem) => problem,
             };
             let told = problem.wait.unwrap_or_default();
             let patience = self.spec.patience;
-            if !told.is_zero() {
+            if !told.is_zero() && !self.tape.is_replay() {
                 // Before the ticket's end, which lets the next one look whether it may be sent.
                 place.deployment.pause(told.min(patience.longest_wait));
             }
@@ -80,7 +102,8 @@ impl RemoteInner {
                 place.rename_limit(field);
                 continue;
             }
-            if problem.unknown_credential && !renewed && place.access.refused(&grant).await {
+            let another = || async { place.access.refused(&grant).await || self.tape.goes_on(question, calls) };
+            if problem.unknown_credential && !renewed && another().await {
                 // No model saw the question: a token may end, or be taken back, before its time.
                 renewed = true;
                 continue;
@@ -98,13 +121,18 @@ impl RemoteInner {
             let give_up =
                 !problem.class.is_transient() || served.attempts >= patience.attempts || told > patience.longest_wait;
             if give_up {
+                if problem.class != Class::Unrecorded {
+                    self.tape.ended(question, calls).map_err(|why| self.stop(why))?;
+                }
                 return Err(self.give_up(problem, &head, served));
             }
             place
                 .deployment
                 .allow_retry(problem.class)
                 .map_err(|why| self.stop(format!("{why}; the last trouble was: {}", problem.message)))?;
-            self.shared.sleep(wait).await.map_err(|why| self.stop(why))?;
+            if !self.tape.is_replay() {
+                self.shared.sleep(wait).await.map_err(|why| self.stop(why))?;
+            }
             served.waited_us += micros(wait);
         }
     }
@@ -143,6 +171,7 @@ impl RemoteInner {
         limit_field: LimitField,
         ticket: &Ticket,
         grant: &Grant,
+        call: &mut Call<'_>,
     ) -> Result<Reply, (HeaderMap, Problem)> {
         let ask = Ask {
             model: self.spec.body_model(),
@@ -161,25 +190,18 @@ impl RemoteInner {
                 mapping.body(&ask).map_err(|e| (HeaderMap::new(), Problem::new(Class::Rejected, e)))?
             }
         };
-        let request =
-            self.client.post(place.url.clone()).headers(self.headers.clone()).headers(grant.headers()).body(body);
-        let sent = Instant::now();
-        let patience = self.spec.patience;
-        let reply = within(patience.first_byte, request.send()).await;
-        let late = |s| Problem::new(Class::Late, format!("no byte of a reply within {s} s"));
-        let mut reply = reply.map_err(late).and_then(|r| r.map_err(trouble)).map_err(|p| (HeaderMap::new(), p))?;
-        let (status, head) = (reply.status().as_u16(), std::mem::take(reply.headers_mut()));
-        let kind = content_type(&head);
+        let sent = call.send(&self.client, &place.url, &self.headers, grant.headers(), body, self.spec.patience);
+        sent.await.map_err(|problem| (HeaderMap::new(), problem))?;
+        let (status, head) = (call.status(), call.head().clone());
+        let (kind, success) = (content_type(&head), (200..300).contains(&status));
         // What ends a run says nothing yet about the credential.
-        let let_in = reply.status().is_success() && !is_page(&kind);
+        let let_in = success && !is_page(&kind);
         ticket.head(let_in || matches!(status, 408 | 409 | 424 | 429 | 500..=599));
-        let success = reply.status().is_success();
-        let mut body = Body::new(reply, patience.idle);
         let read = async {
             if !success {
                 // What cannot be read of an error's body does not change what the status says.
-                let said = read_whole(&mut body).await.unwrap_or_default();
-                return Err(of_reply(status, &head, &said, jiff::Timestamp::now()));
+                let said = read_whole(call).await.unwrap_or_default();
+                return Err(of_reply(status, &head, &said, call.received()));
             }
             if let Some(from) = head.get("x-ms-spillover-from-deployment") {
                 let from = String::from_utf8_lossy(from.as_bytes()).into_owned();
@@ -198,19 +220,19 @@ impl RemoteInner {
                 return Err(problem);
             }
             if is_page(&kind) {
-                return Err(page(&kind, &mut body).await);
+                return Err(page(&kind, call).await);
             }
             if let Protocol::Score(mapping) = &self.spec.protocol {
-                let said = mapping.read(&read_whole(&mut body).await?, question.max_new_tokens)?;
-                let total = sent.elapsed();
+                let said = mapping.read(&read_whole(call).await?, question.max_new_tokens)?;
+                let total = call.at();
                 return Ok((said, false, total, total));
             }
             if kind.starts_with("application/json") {
-                let said = whole(&self.spec.protocol, &read_whole(&mut body).await?)?;
-                let total = sent.elapsed();
+                let said = whole(&self.spec.protocol, &read_whole(call).await?)?;
+                let total = call.at();
                 return Ok((said, false, total, total));
             }
-            let (said, first, total) = read_stream(&self.spec.protocol, &mut body, sent).await?;
+            let (said, first, total) = read_stream(&self.spec.protocol, call).await?;
             Ok((said, true, first, total))
         };
         let asked_for = |(said, streamed, first_token, total): (Said, bool, Duration, Duration)| {

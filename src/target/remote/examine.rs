@@ -2,7 +2,7 @@
 
 use super::access::Access;
 use super::identity::Found;
-use super::{Clients, RemoteModels, RemoteSpec};
+use super::{Clients, RemoteModels, RemoteSpec, Tape};
 use crate::target::Question;
 use crate::types::{Failure, Response};
 use std::collections::HashMap;
@@ -53,7 +53,8 @@ impl RemoteModels {
         let identity = found(&access);
         let mut answers = Vec::new();
         if !questions.is_empty() {
-            let targets = Self::load_over(std::slice::from_ref(spec), 0, None, &clients, identities);
+            let live = [(spec.clone(), Tape::Live)];
+            let targets = Self::load_over(&live, 0, None, &clients, identities);
             let targets = targets.map_err(|e| (identity.clone(), e.to_string()))?;
             for (target, question) in targets.iter().flat_map(|t| questions.iter().map(move |q| (t, q))) {
                 if answers.iter().any(Result::is_err) {

@@ -2,6 +2,8 @@
 
 mod access;
 mod ask;
+mod call;
+mod cassette;
 mod examine;
 mod identity;
 mod limit;
@@ -12,6 +14,7 @@ mod spec;
 #[cfg(test)]
 mod tests;
 
+pub use cassette::{CassetteError, Player, Recorder, Recording, Replay, Tape, TapedRun};
 pub use examine::{Examined, TokenFacts};
 pub use identity::{Found, IdentityKind, IdentitySpec, PassedOver, Signature};
 pub use limit::{Allowance, RateLimits, Spend, TokenPrice, estimated_tokens};
@@ -24,7 +27,7 @@ use identity::Identity;
 use limit::{Deployment, Shared};
 use place::Place;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Client, NoProxy, Proxy, redirect};
+use reqwest::{Client, NoProxy, Proxy, Url, redirect};
 use secret::Key;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -45,6 +48,9 @@ pub enum RemoteError {
     /// The machine cannot speak HTTPS.
     #[error("cannot prepare connections: {0}")]
     Client(String),
+    /// Its recording cannot be written or used.
+    #[error(transparent)]
+    Cassette(#[from] CassetteError),
 }
 
 /// Pins a request to a deployment of an Azure ML endpoint, and says in the reply which one answered.
@@ -55,12 +61,13 @@ pub struct RemoteModels;
 
 impl RemoteModels {
     /// One target per spec, in their order, over one client; specs of one deployment share its limits, and all share the cap on money, if
-    /// there is one. Nothing is sent. `run_seed` is the seed of the back-off.
+    /// there is one. Nothing is sent. `run_seed` is the seed of the back-off. Every spec has its tape: a recording that answers needs neither
+    /// a key nor an address.
     ///
     /// # Errors
-    /// The first spec with a wrong address, or whose key is not in the environment.
+    /// The first spec with a wrong address, or whose key is not in the environment; or whose recording is of something else.
     pub fn load(
-        specs: &[RemoteSpec],
+        specs: &[(RemoteSpec, Tape)],
         run_seed: u64,
         spend: Option<Arc<Spend>>,
     ) -> Result<Vec<Arc<dyn Target>>, RemoteError> {
@@ -71,7 +78,7 @@ impl RemoteModels {
     }
 
     fn load_over(
-        specs: &[RemoteSpec],
+        specs: &[(RemoteSpec, Tape)],
         run_seed: u64,
         spend: Option<Arc<Spend>>,
         clients: &Clients,
@@ -80,23 +87,35 @@ impl RemoteModels {
         let shared = Shared::new(spend);
         let mut deployments: HashMap<String, Arc<Deployment>> = HashMap::new();
         let mut targets: Vec<Arc<dyn Target>> = Vec::with_capacity(specs.len());
-        for spec in specs {
+        for (spec, tape) in specs {
             let wrong = |reason| RemoteError::Spec { model: spec.name().to_owned(), reason };
-            let url = spec.address().map_err(wrong)?;
+            let url = match tape {
+                Tape::Replay(player) => recorded(spec, player)?,
+                _ => spec.address().map_err(wrong)?,
+            };
+            let digest = spec.digest(&url);
+            if let Tape::Record(recorder) = tape {
+                recorder.introduce(spec.kind(), spec.name(), url.as_str(), digest);
+            }
+            let allowance = if tape.is_replay() { Allowance::boundless() } else { spec.allowance };
             let headers = headers(spec).map_err(wrong)?;
             let mut places = Vec::with_capacity(1 + spec.failover.len());
-            for place in spec.places() {
-                let url = place.address().map_err(wrong)?;
-                let access = clients.access(&place, &mut identities).map_err(wrong)?;
+            for (i, place) in spec.places().iter().enumerate() {
+                let url = if i == 0 { url.clone() } else { place.address().map_err(wrong)? };
+                let access = match tape {
+                    Tape::Replay(_) => Access::Open,
+                    _ => clients.access(place, &mut identities).map_err(wrong)?,
+                };
                 // A server that turns one question away for its load means all who ask this deployment.
                 let deployment = deployments
                     .entry(place.deployment(&url))
-                    .or_insert_with(|| Deployment::new(spec.allowance, Arc::clone(&shared)));
-                deployment.tighten(spec.allowance);
+                    .or_insert_with(|| Deployment::new(allowance, Arc::clone(&shared)));
+                deployment.tighten(allowance);
                 places.push(Place::new(url, access, Arc::clone(deployment), spec.first_limit_field()));
             }
             targets.push(Arc::new(RemoteTarget(Arc::new(RemoteInner {
-                digest: spec.digest(&url),
+                digest,
+                tape: tape.clone(),
                 spec: spec.clone(),
                 client: clients.out.clone(),
                 headers,
@@ -121,6 +140,24 @@ impl RemoteModels {
             clients.access(&place, &mut HashMap::new()).map_err(wrong)?;
         }
         Ok(spec.digest(&url))
+    }
+}
+
+/// The address that a recording is of, if it is of this target. Where the project's file leaves the address to the environment, the recording
+/// knows it.
+fn recorded(spec: &RemoteSpec, player: &Player) -> Result<Url, RemoteError> {
+    let (digest, address) = player.whose();
+    let url = if spec.has_address() { spec.address() } else { Url::parse(address).map_err(|e| e.to_string()) };
+    match url {
+        Ok(url) if spec.digest(&url) == digest => Ok(url),
+        url => {
+            let now = url.map_or_else(|e| e, |url| format!("{} `{}` at {url}", spec.kind(), spec.name()));
+            Err(RemoteError::Cassette(CassetteError::OtherRun(format!(
+                "{}, and the target is {now}: address, name or what decides an answer (`sampling`, `seed`, `protocol`, …) is not what was \
+                 recorded",
+                player.describe()
+            ))))
+        }
     }
 }
 
@@ -218,6 +255,7 @@ struct RemoteInner {
     digest: Digest,
     client: Client,
     headers: HeaderMap,
+    tape: Tape,
     /// The endpoints; there is at least one.
     places: Vec<Place>,
     shared: Arc<Shared>,

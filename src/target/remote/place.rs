@@ -74,3 +74,19 @@ pub(super) async fn admit(
     let (ticket, waited) = places[at].deployment.admit(demand, first).await?;
     Ok((at, ticket, waited))
 }
+
+/// As [`admit`], to the place that a recording says was asked. An address of none of them is the first's: what differs shows when the question
+/// is held against the recorded one.
+///
+/// # Errors
+/// Why the question is not asked at all.
+pub(super) async fn admit_again(
+    places: &[Place],
+    address: &str,
+    demand: Demand,
+    first: bool,
+) -> Result<(usize, Ticket, Duration), String> {
+    let at = places.iter().position(|p| p.url.as_str() == address).unwrap_or(0);
+    let (ticket, waited) = places[at].deployment.admit(demand, first).await?;
+    Ok((at, ticket, waited))
+}

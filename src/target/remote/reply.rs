@@ -1,36 +1,17 @@
 //! What comes back on a connection: its pieces, its end, and what went wrong below HTTP.
 
 use super::super::http::{Class, MAX_REPLY, Problem, Protocol, Said, Stream};
-use bytes::Bytes;
+use super::call::Call;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 use std::error::Error;
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long the connection may take to end after the answer has: a connection that was read to its end is used again.
 const GOODBYE: Duration = Duration::from_millis(50);
 
 /// The most characters of a page that are shown in place of an answer.
 const START: usize = 120;
-
-/// A reply that is read piece by piece.
-pub(super) struct Body {
-    reply: reqwest::Response,
-    idle: Option<Duration>,
-}
-
-impl Body {
-    /// The body of a reply, in which nothing may come for so long.
-    pub(super) fn new(reply: reqwest::Response, idle: Option<Duration>) -> Self {
-        Self { reply, idle }
-    }
-
-    /// The next piece, `None` at the end; what the connection says that failed is for the caller to judge.
-    async fn next(&mut self) -> Result<reqwest::Result<Option<Bytes>>, Problem> {
-        let piece = within(self.idle, self.reply.chunk()).await;
-        piece.map_err(|s| Problem::new(Class::Late, format!("nothing came for {s} s in the middle of the reply")))
-    }
-}
 
 /// What comes within a limit, if there is one; else the limit in seconds.
 pub(super) async fn within<T>(limit: Option<Duration>, what: impl Future<Output = T>) -> Result<T, f64> {
@@ -51,8 +32,8 @@ pub(super) fn is_page(content_type: &str) -> bool {
 }
 
 /// A page is no answer, and every other question would get it too.
-pub(super) async fn page(content_type: &str, body: &mut Body) -> Problem {
-    match read_whole(body).await {
+pub(super) async fn page(content_type: &str, call: &mut Call<'_>) -> Problem {
+    match read_whole(call).await {
         Ok(body) => {
             let start: String = String::from_utf8_lossy(&body).chars().take(START).collect();
             Problem::new(Class::Rejected, format!("expected JSON, got {content_type}, which begins: {start}"))
@@ -71,27 +52,26 @@ pub(super) fn packed(head: &HeaderMap) -> Option<Problem> {
 /// Reads a streamed answer; the times are those of its first and its last piece.
 pub(super) async fn read_stream(
     protocol: &Protocol,
-    body: &mut Body,
-    sent: Instant,
+    call: &mut Call<'_>,
 ) -> Result<(Said, Duration, Duration), Problem> {
     let (mut stream, mut read) = (Stream::new(protocol), 0);
     let (mut first, mut last) = (None, None);
     loop {
         let chunk = if stream.is_done() {
-            match tokio::time::timeout(GOODBYE, body.next()).await {
-                Ok(Ok(Ok(Some(chunk)))) => Some(chunk),
+            match tokio::time::timeout(GOODBYE, call.chunk()).await {
+                Ok(Ok(Some(chunk))) => Some(chunk),
                 _ => None,
             }
         } else {
-            match body.next().await? {
+            match call.chunk().await {
                 Ok(chunk) => chunk,
                 // What broke off is judged by what had come.
-                Err(e) if e.is_body() || e.is_decode() => None,
-                Err(e) => return Err(trouble(e)),
+                Err(broken) if broken.in_body => None,
+                Err(broken) => return Err(broken.problem),
             }
         };
         let Some(chunk) = chunk else { break };
-        let now = sent.elapsed();
+        let now = call.at();
         read += chunk.len();
         if read > MAX_REPLY {
             return Err(too_long());
@@ -105,13 +85,13 @@ pub(super) async fn read_stream(
         }
     }
     let said = stream.end()?;
-    let total = last.unwrap_or_else(|| sent.elapsed());
+    let total = last.unwrap_or_else(|| call.at());
     Ok((said, first.unwrap_or(total), total))
 }
 
-pub(super) async fn read_whole(body: &mut Body) -> Result<Vec<u8>, Problem> {
+pub(super) async fn read_whole(call: &mut Call<'_>) -> Result<Vec<u8>, Problem> {
     let mut whole = Vec::new();
-    while let Some(chunk) = body.next().await?.map_err(trouble)? {
+    while let Some(chunk) = call.chunk().await.map_err(|broken| broken.problem)? {
         whole.extend_from_slice(&chunk);
         if whole.len() > MAX_REPLY {
             return Err(too_long());

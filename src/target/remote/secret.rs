@@ -2,12 +2,16 @@
 
 use secrecy::{ExposeSecret, SecretString};
 use std::fmt;
+use std::ops::Range;
 
 /// The pieces of a long key that are taken out by themselves: servers quote the ends of a key that they refuse.
 const END: usize = 12;
 
 /// The bytes of the shortest key that is looked for in answers.
 const LEAST: usize = 16;
+
+/// What stands in a key's place.
+pub(super) const WITHHELD: &str = "[key withheld]";
 
 /// A key. It has no text form; its memory is wiped when it goes.
 #[derive(Clone)]
@@ -39,11 +43,26 @@ impl Key {
         self.0.expose_secret()
     }
 
-    /// A server's text without the key, whole or by its ends. Of a JSON web token the parts after the first count too; the first, which says
-    /// how it is signed, is the same for every token of a service and no secret.
+    /// A server's text without the key, whole or by its ends.
     pub(super) fn redact(&self, text: String) -> String {
+        let spans = self.spans(text.as_bytes());
+        if spans.is_empty() {
+            return text;
+        }
+        let (mut out, mut done) = (String::with_capacity(text.len()), 0);
+        for span in spans {
+            // A key is ASCII, so that its places are between characters.
+            out.push_str(&text[done..span.start]);
+            out.push_str(WITHHELD);
+            done = span.end;
+        }
+        out + &text[done..]
+    }
+
+    /// Where a text holds the key, whole or by its ends, in order. Of a JSON web token the parts after the first count too; the first, which
+    /// says how it is signed, is the same for every token of a service and no secret.
+    pub(super) fn spans(&self, text: &[u8]) -> Vec<Range<usize>> {
         let key = self.expose();
-        let mut out = text;
         let mut pieces = vec![key];
         let parts: Vec<&str> = key.split('.').collect();
         if parts.len() >= 3 && key.starts_with("eyJ") {
@@ -52,20 +71,52 @@ impl Key {
         } else if key.len() >= 2 * END {
             pieces.extend([&key[..END], &key[key.len() - END..]]);
         }
+        let mut found: Vec<Range<usize>> = Vec::new();
         for piece in pieces {
-            if out.contains(piece) {
-                out = out.replace(piece, "[key withheld]");
+            // What a longer piece has found is not looked into again.
+            let mut gaps: Vec<Range<usize>> = Vec::new();
+            let mut done = 0;
+            for span in found.iter().cloned().chain(std::iter::once(text.len()..text.len())) {
+                gaps.push(done..span.start);
+                done = span.end;
             }
+            for gap in gaps {
+                let mut at = gap.start;
+                while let Some(i) = find(&text[at..gap.end], piece.as_bytes()) {
+                    found.push(at + i..at + i + piece.len());
+                    at += i + piece.len();
+                }
+            }
+            found.sort_by_key(|span| span.start);
         }
-        out
+        found
     }
+
+    /// Whether an answer that holds it shows the key, and not a word that any answer may hold.
+    pub(super) fn is_long(&self) -> bool {
+        self.expose().len() >= LEAST
+    }
+}
+
+/// Where a text first holds another.
+fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
+    let first = *wanted.first()?;
+    let mut at = 0;
+    while let Some(i) = text[at..].iter().position(|b| *b == first) {
+        at += i;
+        if text[at..].starts_with(wanted) {
+            return Some(at);
+        }
+        at += 1;
+    }
+    None
 }
 
 impl Key {
     /// A model's answer without the key. A short one is a word that any answer may hold, such as the `ollama` that local servers are given,
     /// and an answer that is measured stays as it came.
     pub(super) fn redact_answer(&self, text: String) -> String {
-        if self.expose().len() < LEAST { text } else { self.redact(text) }
+        if self.is_long() { self.redact(text) } else { text }
     }
 }
 

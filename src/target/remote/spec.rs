@@ -133,6 +133,15 @@ impl RemoteSpec {
         }
     }
 
+    /// Whether the address is known, and not left to the environment.
+    pub(super) fn has_address(&self) -> bool {
+        match &self.model {
+            RemoteModel::OpenAi { base_url: base, .. }
+            | RemoteModel::AzureOpenAi { endpoint: base, .. }
+            | RemoteModel::AzureMl { endpoint: base, .. } => !base.is_empty(),
+        }
+    }
+
     /// The target's endpoints in the order in which they are asked, each as a target of its own.
     #[must_use]
     pub fn places(&self) -> Vec<Self> {

@@ -188,6 +188,6 @@ fn a_key_that_is_not_there_is_named_by_its_variable_and_nothing_is_sent() {
     let spec = openai("https://h/v1", Some("GOLDGATE_TEST_NO_SUCH_KEY"));
     let want = "cannot ask `m`: the environment variable `GOLDGATE_TEST_NO_SUCH_KEY` is not set";
     assert_eq!(RemoteModels::check(&spec).unwrap_err().to_string(), want);
-    assert_eq!(RemoteModels::load(std::slice::from_ref(&spec), 1, None).map(|_| ()).unwrap_err().to_string(), want);
+    assert_eq!(RemoteModels::load(&[(spec, Tape::Live)], 1, None).map(|_| ()).unwrap_err().to_string(), want);
     assert!(RemoteModels::load(&[], 1, None).unwrap().is_empty());
 }

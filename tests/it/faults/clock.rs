@@ -145,7 +145,7 @@ fn times_are_read_off_the_monotonic_clock() {
     let found: BTreeSet<String> = all.iter().filter(|(_, text)| wall(text)).map(|(path, _)| short(path)).collect();
     let dates = [
         // When a server says to come back, as a date.
-        "target/remote/ask.rs",
+        "target/remote/call.rs",
         "target/remote/identity/net.rs",
         // When a token ends, as a date; and the dates of an assertion.
         "target/remote/identity/token.rs",

@@ -82,6 +82,10 @@ impl Secrets {
     fn redact(&self, text: String) -> String {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().fold(text, |text, key| key.redact(text))
     }
+
+    fn all(&self) -> Vec<Key> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// A source that was looked at and not taken.
@@ -143,6 +147,11 @@ impl Identity {
     /// A text without any secret of this identity.
     pub(super) fn redact(&self, text: String) -> String {
         self.secrets.redact(text)
+    }
+
+    /// Every secret that it has handled.
+    pub(super) fn secrets(&self) -> Vec<Key> {
+        self.secrets.all()
     }
 
     /// Which source was taken, or is the first that will be tried.

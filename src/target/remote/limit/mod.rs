@@ -60,6 +60,13 @@ impl Default for Allowance {
     }
 }
 
+impl Allowance {
+    /// Neither limits nor an end of patience: for a recording, whose server had its own.
+    pub(super) fn boundless() -> Self {
+        Self { retry_percent: u32::MAX, breaker_failures: u32::MAX, ..Self::default() }
+    }
+}
+
 /// What all deployments of a run share: the cap, and that the run has stopped.
 pub(super) struct Shared {
     spend: Option<Arc<Spend>>,
@@ -155,6 +162,7 @@ impl Class {
                 | Self::Missing
                 | Self::Rejected
                 | Self::LimitName
+                | Self::Unrecorded
         )
     }
 

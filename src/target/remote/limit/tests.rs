@@ -164,6 +164,7 @@ fn question(text: &str) -> Question {
         turns: vec![Turn { role: Role::User, text: text.to_owned() }],
         max_new_tokens: 10,
         wants: Wants::default(),
+        trial: None,
     }
 }
 
