@@ -359,7 +359,8 @@ impl Target for Slow {
 /// how long the sitting took. The clock is the test's own, so that nothing but the schedule moves it.
 fn arriving(bound: usize) -> (Vec<(u64, bool)>, Duration) {
     let (run, dir) = (planned(), tempfile::tempdir().unwrap());
-    let targets: Vec<Arc<dyn Target>> = vec![Arc::new(Slow(Duration::from_millis(300))); 2];
+    let targets: Vec<Arc<dyn Target>> =
+        std::iter::repeat_with(|| Arc::new(Slow(Duration::from_millis(300))) as _).take(2).collect();
     let mut open = open(dir.path(), &run.0, &run.1);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     let load = Load::Arriving { rate: 10.0, bound };
