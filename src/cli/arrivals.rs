@@ -19,10 +19,14 @@ struct Demand<'a> {
     targets: Vec<&'a TargetName>,
 }
 
+/// A shorter run has no rate: the tolerance for late questions would be a part of it that counts.
+const LEAST_SECONDS: f64 = 1.0;
+
 /// How a run's questions are to be started, checked against what its targets can do and may be asked. Nothing is sent.
 ///
 /// # Errors
-/// When a target at a stated rate is local, or the rate is above what a deployment's `limits` allow.
+/// When a target at a stated rate is local, the rate is above what a deployment's `limits` allow, or the run would be over before it could
+/// be said to have had a rate.
 pub fn load(
     concurrency: usize,
     rate: Option<f64>,
@@ -31,6 +35,14 @@ pub fn load(
     roles: &[(TargetName, TargetName)],
 ) -> Result<Load, CliError> {
     let Some(rate) = rate else { return Ok(Load::InFlight(concurrency)) };
+    let questions = (loaded.suite.cases().len() * roles.len()) as f64;
+    if rate * LEAST_SECONDS > questions {
+        return Err(CliError::Usage(format!(
+            "`--arrival-rate {rate}` would start all {questions} questions of the run within {:.0} ms, which is a burst and no rate;              {:.3} questions per second are the most",
+            1000.0 * questions / rate,
+            questions / LEAST_SECONDS
+        )));
+    }
     let mut deployments: BTreeMap<String, Demand<'_>> = BTreeMap::new();
     for (_, target) in roles {
         let c = config.target(target)?;

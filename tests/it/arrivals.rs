@@ -67,12 +67,12 @@ fn a_run_at_a_stated_rate_says_how_late_each_question_was_and_its_times_count_if
 
 #[test]
 fn a_rate_that_finds_no_room_proves_nothing_on_times() {
-    let mock = Mock::start(|_| Reply::Answer { text: "x".into(), think: Duration::from_millis(20) });
+    let mock = Mock::start(|_| Reply::Answer { text: "x".into(), think: Duration::from_millis(60) });
     let p = project(&mock, "");
-    let out = gate(&p, &["--arrival-rate", "1000", "-j", "1"]);
+    let out = gate(&p, &["--arrival-rate", "100", "-j", "1"]);
     assert_eq!(out.code, 3, "{out:?}");
     let held = served(&p).iter().filter(|s| s["at-bound"] == true).count();
-    assert!(held > CASES, "a question takes twenty times as long as the next one waits: {held}");
+    assert!(held > CASES, "a question takes six times as long as the next one waits: {held}");
     let (status, sentence) = on_times(&p);
     assert_eq!(status, "unproven");
     assert!(
@@ -101,6 +101,7 @@ fn what_cannot_be_asked_at_a_rate_is_refused_before_anything_is_sent() {
     }
     let tokens = project(&mock, "limits = { tokens-per-minute = 1000 }");
     refused(&tokens, &["--arrival-rate", "1"], "tokens per minute of the deployment of target `base`");
+    refused(&p, &["--arrival-rate", "121"], "all 120 questions of the run within 992 ms, which is a burst");
     refused(&Project::new(), &["--arrival-rate", "1"], "`--arrival-rate` is for remote targets, and `base` is local");
 }
 
@@ -108,8 +109,8 @@ fn what_cannot_be_asked_at_a_rate_is_refused_before_anything_is_sent() {
 fn a_complete_run_takes_no_rate() {
     let mock = Mock::start(|_| answer("x"));
     let p = project(&mock, "limits = { requests-per-minute = 60000 }");
-    gate(&p, &["--arrival-rate", "1000"]);
-    let out = p.run(&["gate", "r", "--arrival-rate", "1000"]);
+    gate(&p, &["--arrival-rate", "100"]);
+    let out = p.run(&["gate", "r", "--arrival-rate", "100"]);
     assert_eq!(out.code, 2, "{out:?}");
     assert!(out.stderr.contains("`--arrival-rate`") && out.stderr.contains("belong to a suite"), "{}", out.stderr);
 }
