@@ -95,7 +95,8 @@ impl Tables {
 /// allows; the sum of chords is greatest where the steepest are used first. At the table itself it is the observed design effect. A
 /// chord over a longer interval lies above a shorter one's, which keeps the construction monotone.
 ///
-/// Two floors of the design effect are tables of their own: with few discordant clusters the supposed correlation, where as many
+/// Where everything is gained no variance is left, and the design effect is Kish's size: a table of its own. So are
+/// two floors of the design effect: with few discordant clusters the supposed correlation, where as many
 /// losses are kept as so few clusters can hold; and `k` copies, where losses that come in fewer than `k` to a cluster are dropped and
 /// gains that do are filled up to `k`.
 #[derive(Clone, Debug, PartialEq)]
@@ -104,7 +105,7 @@ pub(super) struct Side {
     gained: f64,
     lost: f64,
     pairs: f64,
-    /// The table as it is with the observed design effect, and the tables of the floors.
+    /// The table as it is with the observed design effect, the tables of the floors, and the one in which all is gained.
     known: Vec<Point>,
 }
 
@@ -133,6 +134,8 @@ impl Side {
         // Gains that cancel losses in every cluster vary by nothing.
         let mut known = vec![Point { gained, lost, effect: observed.max(1.0) }];
         known.extend(floors(&classes, gained, squares / pairs));
+        // The best there is, and better than every table: like one of which nothing changed it has no variance to divide by.
+        known.push(Point { gained: pairs, lost: 0.0, effect: squares / pairs });
         Self { classes, gained, lost, pairs, known }
     }
 
@@ -216,7 +219,7 @@ impl Side {
         let impossible = corners.iter().all(|&(gained, lost)| gained + lost > self.pairs);
         let point = |effect| Point { gained: gains.0, lost: losses.1, effect };
         if impossible || (tables.dropped.0 == tables.dropped.1 && tables.added.0 == tables.added.1 && least == 0.0) {
-            // No such table; or one whose pairs are all concordant or all gained: the floors have it, or it bounds nothing.
+            // No such table; or one whose pairs are all concordant or all gained: it is among those that are known.
             return point(0.0);
         }
         if least == 0.0 {
