@@ -25,8 +25,8 @@ struct Field {
 }
 
 impl Field {
-    /// Two cases to a cluster, two slices beside all cases, samples in a random order as a run asks them.
-    fn new(kind: MetricKind, cases: usize) -> Self {
+    /// Two slices beside all cases, samples in a random order as a run asks them; later targets are better by up to `spread`.
+    fn new(kind: MetricKind, cases: usize, spread: f64, cluster: fn(usize) -> usize) -> Self {
         let mut rng = SplitMix64::new(7);
         let metrics: Vec<Metric> = (0..METRICS)
             .map(|m| Metric {
@@ -41,7 +41,8 @@ impl Field {
         let mut samples = Vec::new();
         for case in 0..cases {
             let ease = rng.unit();
-            for target in &targets {
+            for (t, target) in targets.iter().enumerate() {
+                let ease = ease + spread * t as f64 / TARGETS as f64;
                 let score = |metric: &Metric, u: f64| Score {
                     metric: metric.name.clone(),
                     value: Some(if kind == MetricKind::Bounded { 0.5 * (u + ease) } else { f64::from(u < ease) }),
@@ -49,7 +50,8 @@ impl Field {
                 };
                 samples.push(Sample {
                     case: CaseId::new(&format!("case-{case:05}")).expect("a plain word is a name"),
-                    cluster: ClusterName::new(&format!("cluster-{:05}", case / 2)).expect("a plain word is a name"),
+                    cluster: ClusterName::new(&format!("cluster-{:05}", cluster(case)))
+                        .expect("a plain word is a name"),
                     slices: vec![slices[case % 2].clone()],
                     target: target.clone(),
                     repeat: 0,
@@ -78,12 +80,23 @@ impl Field {
     }
 }
 
+/// Two cases to a cluster.
+fn twins(case: usize) -> usize {
+    case / 2
+}
+
+/// Families of 1 to 20 cases, in rounds of 210: what limits over better tables work hardest on.
+fn families(case: usize) -> usize {
+    let size = (1..20).find(|size| case % 210 < size * (size + 1) / 2).unwrap_or(20);
+    case / 210 * 20 + size
+}
+
 fn fifty_candidates(c: &mut Criterion) {
     let mut group = c.benchmark_group("fifty-candidates");
     group.sample_size(10);
     for cases in [500, 2_000] {
         for (name, kind) in [("binary", MetricKind::Binary), ("bounded", MetricKind::Bounded)] {
-            let field = Field::new(kind, cases);
+            let field = Field::new(kind, cases, 0.0, twins);
             group.throughput(Throughput::Elements((cases * TARGETS * METRICS) as u64));
             group.bench_function(BenchmarkId::new(format!("compare-all-{name}"), cases), |b| {
                 b.iter(|| compare_all(field.request()));
@@ -93,6 +106,10 @@ fn fifty_candidates(c: &mut Criterion) {
             });
         }
     }
+    // Where pairs of targets differ by anything from nothing to far more than chance.
+    let (cases, field) = (2_100, Field::new(MetricKind::Binary, 2_100, 0.3, families));
+    group.throughput(Throughput::Elements((cases * TARGETS * METRICS) as u64));
+    group.bench_function(BenchmarkId::new("tabulate-uneven-families", cases), |b| b.iter(|| tabulate(field.request())));
     group.finish();
 }
 

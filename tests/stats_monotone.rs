@@ -30,13 +30,14 @@ fn pair(kind: u8, way: bool, at: usize, raw: u8) -> Pair {
     }
 }
 
-/// Families of like or unequal sizes, quiet ones more often than others; of every second design about 20 are discordant.
+/// Families of like or unequal sizes, quiet ones more often than others; of every second design about 20 are discordant, and of
+/// some everything changed, the same way or by family.
 fn designs() -> impl Strategy<Value = Design> {
     let size = || prop_oneof![Just(1_usize), Just(4), 1..=12_usize, Just(12)];
     let family = (size(), 0..12_u8, prop::bool::weighted(0.3), proptest::collection::vec(0..20_u8, 12));
     let many = prop_oneof![10..60_usize, 19..40_usize];
-    (many, 1..=12_usize, 0..3_u8, 17..24_usize, any::<bool>()).prop_flat_map(
-        move |(many, all, like, discordant, aimed)| {
+    (many, 1..=12_usize, 0..3_u8, 17..24_usize, any::<bool>(), 0..12_u8).prop_flat_map(
+        move |(many, all, like, discordant, aimed, everything)| {
             let family = family.clone();
             proptest::collection::vec(family, many).prop_map(move |families| {
                 let of = |(i, (size, kind, way, raw)): (usize, &(usize, u8, bool, Vec<u8>))| {
@@ -47,7 +48,13 @@ fn designs() -> impl Strategy<Value = Design> {
                         k if k < 4 => k,
                         _ => 0,
                     };
-                    (0..size).map(|at| pair(kind, *way, at, raw[at])).collect()
+                    let (kind, way) = match everything {
+                        0 => (2, true),
+                        1 => (2, false),
+                        2 => (2, *way),
+                        _ => (kind, *way),
+                    };
+                    (0..size).map(|at| pair(kind, way, at, raw[at])).collect()
                 };
                 families.iter().enumerate().map(of).collect()
             })
@@ -140,5 +147,19 @@ proptest! {
         prop_assert!(own.lower() <= formula.lower() + 1e-9 && own.upper() >= formula.upper() - 1e-9);
         let turned = of(&mirrored(&design)).interval(LEVEL).unwrap();
         prop_assert!((turned.lower() + own.upper()).abs() < 1e-9 && (turned.upper() + own.lower()).abs() < 1e-9);
+    }
+}
+
+/// Of 90 single cases and 10 families of 20, one exchanged must not prove what all of them gained do not.
+#[test]
+fn everything_gained_in_unequal_families_is_the_best_outcome() {
+    let mut all = vec![vec![Pair::Gained]; 90];
+    all.extend(vec![vec![Pair::Gained; 20]; 10]);
+    for (family, to) in [(0, Pair::Same), (0, Pair::Lost), (95, Pair::Same), (95, Pair::Lost)] {
+        let mut one = all.clone();
+        one[family][0] = to;
+        shows_no_more(&all, &one).unwrap();
+        shows_no_more(&mirrored(&one), &mirrored(&all)).unwrap();
+        assert!(of(&one).test(0.9).unwrap().p_above > 0.05, "{family} {to:?}");
     }
 }

@@ -254,25 +254,15 @@ fn clustered(
     );
     let assumptions = ["the clusters are independent of each other", "the score statistic follows t"];
     let mut method = Method::new("Tango score interval, scaled by the design effect", why, &assumptions);
-    if tango.discordant_clusters == 0 {
-        method.fallbacks.push(format!(
-            "no cluster holds a changed pair: the design effect is Kish's mean cluster size {:.2}, as if each changed as a whole",
-            tango.design_effect
-        ));
-    } else if tango.floored {
-        method.fallbacks.push(format!(
-            "few clusters hold a changed pair ({}): the design effect is raised to its floor {:.2}, as for a correlation of 0.3 within \
-             clusters",
-            tango.discordant_clusters, tango.design_effect
-        ));
-    }
+    let envelope = tango.envelope(level(alpha))?;
+    method.fallbacks = clustered_fallbacks(tango, envelope.complete);
     let counts = table(found);
     Ok(Found {
         estimand: Estimand::RiskDifference,
         baseline_value: mean(found.iter().map(|p| p.baseline)),
         candidate_value: mean(found.iter().map(|p| p.candidate)),
         change: counts.difference()?,
-        interval: tango.interval(level(alpha))?,
+        interval: envelope.interval,
         p,
         unchanged_reach: Some(unchanged.interval(level(alpha))?.upper()),
         flips: (repeats == 1).then_some(Flips { gained: counts.gained, lost: counts.lost }),
@@ -280,6 +270,31 @@ fn clustered(
         tails: Vec::new(),
         method,
     })
+}
+
+/// What the design effect rests on beyond the data, and whether the search behind the limits was cut short.
+pub(super) fn clustered_fallbacks(tango: &ClusteredTango, complete: bool) -> Vec<String> {
+    let mut fallbacks = Vec::new();
+    if tango.discordant_clusters == 0 {
+        fallbacks.push(format!(
+            "no cluster holds a changed pair: the design effect is Kish's mean cluster size {:.2}, as if each changed as a whole",
+            tango.design_effect
+        ));
+    } else if tango.floored {
+        fallbacks.push(format!(
+            "few clusters hold a changed pair ({}): the design effect is raised to its floor {:.2}, as for a correlation of 0.3 within \
+             clusters",
+            tango.discordant_clusters, tango.design_effect
+        ));
+    }
+    if !complete {
+        fallbacks.push(
+            "too many unlike clusters to look at each outcome that a limit allows for: some were bounded together, so that the \
+             interval is wider than it need be, and a pair that turns to the worse may raise a limit by a trace"
+                .to_owned(),
+        );
+    }
+    fallbacks
 }
 
 /// Rates of right answers are bounded, and their bound needs no binary table.

@@ -78,7 +78,7 @@ pub struct Ranking {
     pub clusters: usize,
     /// Cases that are left out since some target lacks a score.
     pub left_out: Vec<CaseId>,
-    /// Targets without any score, which have no rank.
+    /// Targets without a rank: no score at all, or none on more than 2 % of the cases.
     pub unranked: Vec<TargetName>,
     /// Resamples behind the rank intervals and the shrunken estimate.
     pub resamples: usize,

@@ -4,9 +4,12 @@ use super::cluster::robust;
 use super::envelope::{DISCORDANT_CLUSTERS, FLOOR_CORRELATION, Side};
 use super::error::{Result, at_least, finite, interval, open_unit, out_of_range};
 use super::paired::{ScoreTest, inside, tango_limits, tango_statistic};
-use super::special::{t_cdf, t_critical, t_sf};
+use super::special::{t_cdf, t_critical, t_sf, t_upper_quantile};
 use super::sum::sums_over;
 use crate::types::Interval;
+
+/// The least p value of [`ClusteredTango::test`]: what is smaller is not told apart.
+pub const LEAST_CLUSTERED_P: f64 = 1e-12;
 
 /// Paired binary outcomes of one cluster, summed over its prompts and repeats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +20,16 @@ pub struct ClusterCounts {
     pub lost: u64,
     /// All pairs of the cluster.
     pub pairs: u64,
+}
+
+/// An interval, and whether it is as narrow as its rule allows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Envelope {
+    /// The two-sided interval of the difference.
+    pub interval: Interval,
+    /// Whether every table was looked at. If not, some were bounded together: the interval is wider than the least favourable table's,
+    /// and a pair that turns to the worse may raise a limit by a trace.
+    pub complete: bool,
 }
 
 /// A Tango score interval and test on counts that were shrunk by the design effect, with t in place of z.
@@ -59,10 +72,19 @@ impl ClusteredTango {
     /// # Errors
     /// When the level is outside `(0, 1)`.
     pub fn interval(&self, level: f64) -> Result<Interval> {
+        Ok(self.envelope(level)?.interval)
+    }
+
+    /// [`Self::interval`], and whether the search for the least favourable table came to its end within its steps.
+    ///
+    /// # Errors
+    /// When the level is outside `(0, 1)`.
+    pub fn envelope(&self, level: f64) -> Result<Envelope> {
         open_unit("level", level)?;
         let critical = t_critical(level, self.df);
         let [lower, upper] = self.sides.each_ref().map(|side| side.lower_limit(critical));
-        interval(lower, -upper, level)
+        let complete = lower.complete && upper.complete;
+        Ok(Envelope { interval: interval(lower.value, -upper.value, level)?, complete })
     }
 
     /// The two-sided interval by the formula alone: not monotone, since its design effect falls with the 20th discordant cluster, and with
@@ -80,18 +102,18 @@ impl ClusteredTango {
     /// `-delta`.
     ///
     /// The statistic is that of the formula; each p value is the largest of the tables that its limit of the interval looks at, so that
-    /// the two sum to 1 or more. A p value of one half or more takes the pairs for independent.
+    /// the two sum to 1 or more. A p value of one half or more takes the pairs for independent; none is below [`LEAST_CLUSTERED_P`].
     ///
     /// # Errors
     /// When `difference` is outside `(-1, 1)`.
     pub fn test(&self, difference: f64) -> Result<ScoreTest> {
         let z = tango_statistic(self.gained, self.lost, self.n_effective, inside(difference)?);
         let [above, below] = &self.sides;
-        // An impossible value gives an infinite statistic, of which the tails are 0 and 1.
+        let ample = t_upper_quantile(LEAST_CLUSTERED_P, self.df);
         Ok(ScoreTest {
             z,
-            p_above: t_sf(above.statistic(difference), self.df),
-            p_below: t_cdf(-below.statistic(-difference), self.df),
+            p_above: t_sf(above.statistic(difference, ample), self.df),
+            p_below: t_cdf(-below.statistic(-difference, ample), self.df),
         })
     }
 }
@@ -243,11 +265,34 @@ mod tests {
         all.extend((1..20_000).map(|i| ClusterCounts { gained: i % 7, lost: i % 11, pairs: 20 + i }));
         for clusters in [&all[..], &all[3..]] {
             let t = tango_clustered(clusters).unwrap();
-            let (used, formula) = (t.interval(0.9).unwrap(), t.interval_as_specified(0.9).unwrap());
-            assert!(used.lower() <= formula.lower() && used.upper() >= formula.upper(), "{used:?} {formula:?}");
+            let Envelope { interval: used, complete } = t.envelope(0.9).unwrap();
+            let formula = t.interval_as_specified(0.9).unwrap();
+            assert!(
+                !complete && used.lower() <= formula.lower() && used.upper() >= formula.upper(),
+                "{used:?} {formula:?}"
+            );
             let p = t.test(-0.05).unwrap();
             assert!((0.0..=1.0).contains(&p.p_above) && (0.0..=1.0).contains(&p.p_below));
         }
+        let few = tango_clustered(&all[3..40]).unwrap();
+        assert!(few.envelope(0.9).unwrap().complete);
+    }
+
+    #[test]
+    fn a_p_value_that_nobody_needs_is_a_bound_of_itself() {
+        // Uneven families, each a class of its own, of which ever more lose most of what they hold.
+        let lost = |share: u64| {
+            let one = |i: u64| ClusterCounts { gained: i % 3, lost: i * share / 100, pairs: 3 + i };
+            tango_clustered(&(1..120).map(one).collect::<Vec<_>>()).unwrap()
+        };
+        let p = [2, 5, 10, 60, 90].map(|share| lost(share).test(0.0).unwrap().p_below);
+        assert!(p.is_sorted_by(|a, b| b <= &(a * (1.0 + 1e-9))), "{p:?}");
+        assert!(p[0] > 1e-6 && p[4] < 1.01e-12 && p[4] > 0.99e-12, "{p:?}");
+        let [above, below] = &lost(90).sides;
+        // Elsewhere the same as without that bound.
+        let [few, _] = &lost(2).sides;
+        assert_eq!(few.statistic(-0.05, 9.0), few.statistic(-0.05, f64::INFINITY));
+        assert!(below.statistic(0.0, f64::INFINITY) > 9.0 && above.statistic(0.0, f64::INFINITY) < 0.0);
     }
 
     #[test]

@@ -52,6 +52,20 @@ impl Point {
     }
 }
 
+/// What a search found: a table, or where its steps ran out one that stands for several and is no better than any of them.
+#[derive(Clone, Copy, Debug)]
+struct Found {
+    point: Point,
+    single: bool,
+}
+
+/// A lower limit, and whether it is that of a table rather than of several that were not looked at one by one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limit {
+    pub value: f64,
+    pub complete: bool,
+}
+
 /// Whole numbers from the first to the last.
 type Range = (f64, f64);
 
@@ -63,6 +77,10 @@ struct Tables {
 }
 
 impl Tables {
+    fn is_single(self) -> bool {
+        self.dropped.0 == self.dropped.1 && self.added.0 == self.added.1
+    }
+
     /// The same in two parts; none of a single table.
     fn split(self) -> Option<[Self; 2]> {
         // Near the table itself every step matters; far from it they are looked at in blocks that double.
@@ -95,7 +113,8 @@ impl Tables {
 /// allows; the sum of chords is greatest where the steepest are used first. At the table itself it is the observed design effect. A
 /// chord over a longer interval lies above a shorter one's, which keeps the construction monotone.
 ///
-/// Two floors of the design effect are tables of their own: with few discordant clusters the supposed correlation, where as many
+/// Where everything is gained no variance is left, and the design effect is Kish's size: a table of its own. So are
+/// two floors of the design effect: with few discordant clusters the supposed correlation, where as many
 /// losses are kept as so few clusters can hold; and `k` copies, where losses that come in fewer than `k` to a cluster are dropped and
 /// gains that do are filled up to `k`.
 #[derive(Clone, Debug, PartialEq)]
@@ -104,7 +123,7 @@ pub(super) struct Side {
     gained: f64,
     lost: f64,
     pairs: f64,
-    /// The table as it is with the observed design effect, and the tables of the floors.
+    /// The table as it is with the observed design effect, the tables of the floors, and the one in which all is gained.
     known: Vec<Point>,
 }
 
@@ -133,12 +152,14 @@ impl Side {
         // Gains that cancel losses in every cluster vary by nothing.
         let mut known = vec![Point { gained, lost, effect: observed.max(1.0) }];
         known.extend(floors(&classes, gained, squares / pairs));
+        // The best there is, and better than every table: like one of which nothing changed it has no variance to divide by.
+        known.push(Point { gained: pairs, lost: 0.0, effect: squares / pairs });
         Self { classes, gained, lost, pairs, known }
     }
 
     /// The lower limit of the difference at a critical value of the statistic.
-    pub(super) fn lower_limit(&self, critical: f64) -> f64 {
-        let mut limit: f64 = 1.0;
+    pub(super) fn lower_limit(&self, critical: f64) -> Limit {
+        let (mut limit, mut complete): (f64, bool) = (1.0, true);
         for point in &self.known {
             if limit > -1.0 && point.statistic(self.pairs, limit) < critical {
                 limit = limit.min(point.lower_limit(self.pairs, critical));
@@ -146,29 +167,30 @@ impl Side {
         }
         // Each round finds the table that is least at the limit so far; where none is below it, that is the limit.
         for _ in 0..100 {
-            let Some(point) = self.least(limit, critical) else { break };
-            let next = point.lower_limit(self.pairs, critical);
+            let Some(found) = self.least(limit, critical) else { break };
+            let next = found.point.lower_limit(self.pairs, critical);
             if next >= limit {
                 break;
             }
-            limit = next;
+            (limit, complete) = (next, found.single);
         }
-        limit
+        Limit { value: limit, complete }
     }
 
-    /// The statistic of the difference against a value, the least of all tables. Where the value is not below the estimate, the pairs
-    /// count as independent: a design effect would speak for the difference.
-    pub(super) fn statistic(&self, difference: f64) -> f64 {
+    /// The statistic of the difference against a value, the least of all tables, or `ample` where that is less: beyond it nothing is
+    /// looked for, though the search would work hardest there. Where the value is not below the estimate, the pairs count as
+    /// independent: a design effect would speak for the difference.
+    pub(super) fn statistic(&self, difference: f64, ample: f64) -> f64 {
         let plain = tango_statistic(self.gained, self.lost, self.pairs, difference);
         if plain <= 0.0 {
             return plain;
         }
-        let known = self.known.iter().map(|p| p.statistic(self.pairs, difference)).fold(plain, f64::min);
-        self.least(difference, known).map_or(known, |p| p.statistic(self.pairs, difference))
+        let known = self.known.iter().map(|p| p.statistic(self.pairs, difference)).fold(plain.min(ample), f64::min);
+        self.least(difference, known).map_or(known, |found| found.point.statistic(self.pairs, difference))
     }
 
     /// The table whose statistic is least at a value below the estimate, if it is below `bound`.
-    fn least(&self, difference: f64, bound: f64) -> Option<Point> {
+    fn least(&self, difference: f64, bound: f64) -> Option<Found> {
         // A gain of rounding only is none.
         let enough = 1.0 - 1e-11;
         let (mut least, mut found) = (bound, None);
@@ -190,7 +212,7 @@ impl Side {
             // Out of steps, what is left counts as bad as it can be: wider, never narrower.
             steps = steps.saturating_sub(1);
             match tables.split().filter(|_| steps > 0) {
-                None => (least, found) = (statistic, Some(point)),
+                None => (least, found) = (statistic, Some(Found { point, single: tables.is_single() })),
                 Some(parts) => {
                     let from = open.len();
                     open.extend(parts.into_iter().filter_map(|part| look(part, least)));
@@ -215,8 +237,8 @@ impl Side {
         let least = corners.iter().map(|&(gained, lost)| independent(gained, lost)).fold(f64::INFINITY, f64::min);
         let impossible = corners.iter().all(|&(gained, lost)| gained + lost > self.pairs);
         let point = |effect| Point { gained: gains.0, lost: losses.1, effect };
-        if impossible || (tables.dropped.0 == tables.dropped.1 && tables.added.0 == tables.added.1 && least == 0.0) {
-            // No such table; or one whose pairs are all concordant or all gained: the floors have it, or it bounds nothing.
+        if impossible || (tables.is_single() && least == 0.0) {
+            // No such table; or one whose pairs are all concordant or all gained: it is among those that are known.
             return point(0.0);
         }
         if least == 0.0 {

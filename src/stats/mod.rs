@@ -72,7 +72,7 @@ pub use bootstrap::{
     Bca, Bootstrap, DEFAULT_RESAMPLES, bca_mean, median_ratio, resampled_means, studentised_bootstrap_mean,
 };
 pub use cluster::{ClusterMean, cluster_mean};
-pub use clustered_tango::{ClusterCounts, ClusteredTango, tango_clustered};
+pub use clustered_tango::{ClusterCounts, ClusteredTango, Envelope, LEAST_CLUSTERED_P, tango_clustered};
 pub use columns::{bca_columns, resampled_column_means};
 pub use confidence_sequence::{BettingCapital, HedgedSequence, betting_capital};
 pub use distributions::{beta_cdf, beta_quantile, binomial_cdf, normal_cdf, normal_quantile, t_cdf, t_quantile};

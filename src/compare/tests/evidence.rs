@@ -1,6 +1,8 @@
 //! What the method records, and what stands beside an interval: repeats, severe changes, tails, p values of counts.
 
 use super::*;
+use crate::compare::paired::clustered_fallbacks;
+use crate::stats::{self, ClusterCounts};
 use proptest::prelude::*;
 
 /// Repeats of one case: values of the baseline and of the candidate, each numbered from 0.
@@ -80,6 +82,15 @@ fn the_floor_of_the_design_effect_is_a_recorded_fallback() {
     let floored = changed(19);
     assert!(floored[0].contains("few clusters hold a changed pair (19)"), "{floored:?}");
     assert_eq!(changed(20), Vec::<String>::new());
+}
+
+#[test]
+fn a_search_that_was_cut_short_is_a_recorded_fallback() {
+    let one = |i: u64| ClusterCounts { gained: i % 7, lost: i % 11, pairs: 20 + i };
+    let tango = stats::tango_clustered(&(0..60).map(one).collect::<Vec<_>>()).unwrap();
+    assert_eq!(clustered_fallbacks(&tango, true), Vec::<String>::new());
+    let cut = clustered_fallbacks(&tango, false);
+    assert!(cut.len() == 1 && cut[0].contains("the interval is wider than it need be"), "{cut:?}");
 }
 
 #[test]
