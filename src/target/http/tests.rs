@@ -184,6 +184,32 @@ fn the_filter_has_the_last_word_whenever_it_comes() {
 }
 
 #[test]
+fn an_answer_that_names_two_models_is_no_answer_of_either() {
+    let frames = |models: &[&str]| {
+        let frame = |m: &&str| {
+            format!(
+                "data: {{\"model\":\"{m}\",\"system_fingerprint\":\"f-{m}\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"a\"}}}}]}}\n\n"
+            )
+        };
+        let end = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
+        let text: String = models.iter().map(frame).chain([end.to_owned()]).collect();
+        streamed(&[text.as_bytes()]).map(|s| s.model).map_err(|p| (p.class, p.message))
+    };
+    // A fingerprint is no model's name, and frames of the filter have none.
+    assert_eq!(frames(&["", "m-1", "", "m-1"]), Ok(Some("m-1".to_owned())));
+    let two = "one answer names two models: `m-2` and `m-1`".to_owned();
+    assert_eq!(frames(&["m-2", "m-2", "m-1"]), Err((Class::Unreadable, two)), "the last word hides nothing");
+
+    let events = |model: &str| {
+        let text = String::from_utf8(fixture("responses_stream.sse")).unwrap();
+        let text = text.replacen("\"gpt-4.1-mini-ft\"", &format!("\"{model}\""), 1);
+        streamed_in(&Protocol::Responses, &[text.as_bytes()]).map(|s| s.model).map_err(|p| p.class)
+    };
+    assert_eq!(events(""), Ok(Some("gpt-4.1-mini-ft".to_owned())));
+    assert_eq!(events("m-2"), Err(Class::Unreadable));
+}
+
+#[test]
 fn frames_of_other_servers_are_read_too() {
     for (text, want) in [
         // The usage stands in the frame of the end, the fingerprint is empty, nothing says that it is done.
