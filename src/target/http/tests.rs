@@ -47,11 +47,16 @@ fn streamed_in(protocol: &Protocol, chunks: &[&[u8]]) -> Result<Said, Problem> {
     for chunk in chunks {
         stream.push(chunk)?;
     }
-    stream.end()?.held_to(&everything())
+    stream.end()?.held_to(&offering(&["lookup_order", "refund", "a"]))
 }
 
 /// A question that asks for all that there is, with two alternatives at each token.
 fn everything() -> Wants {
+    offering(&["lookup_order"])
+}
+
+/// The same with these tools.
+fn offering(tools: &[&str]) -> Wants {
     let tool = |name: &str| Tool {
         name: name.to_owned(),
         description: Some("Looks up an order.".to_owned()),
@@ -61,7 +66,7 @@ fn everything() -> Wants {
     let schema = JsonText::new(r#"{"type":"object","properties":{"z":{},"a":{}}}"#).unwrap();
     Wants {
         schema: Some(Arc::new(Schema { name: "ticket".to_owned(), schema })),
-        tools: Some(Arc::new(Offer { tools: vec![tool("lookup_order")], choice: None })),
+        tools: Some(Arc::new(Offer { tools: tools.iter().copied().map(tool).collect(), choice: None })),
         logprobs: Some(2),
     }
 }

@@ -111,6 +111,34 @@ fn tool_calls_are_joined_by_index_and_what_cannot_be_joined_is_no_answer() {
 }
 
 #[test]
+fn only_a_tool_that_was_offered_may_be_called() {
+    let said = |name: &str, finish| Said { tool_calls: vec![call(name, "{}")], finish, ..said("", None) };
+    let with = |choice| {
+        let mut wants = offering(&["look", "send"]);
+        wants.tools = wants.tools.map(|o| Arc::new(Offer { choice, ..(*o).clone() }));
+        wants
+    };
+    let held = |said: Said, wants: &Wants| said.held_to(wants).map(|s| s.finish).map_err(|p| (p.class, p.message));
+    let broken = |message: &str| Err((Class::Unreadable, message.to_owned()));
+    assert_eq!(held(said("send", Finish::ToolCalls), &with(None)), Ok(Finish::ToolCalls));
+    let other = "the model called a tool, and it was not offered that one: `rm_rf`";
+    for finish in [Finish::ToolCalls, Finish::Stop, Finish::Length] {
+        assert_eq!(held(said("rm_rf", finish), &with(Some(ToolChoice::Auto))), broken(other));
+    }
+    let none = "the model called a tool, and was told to call none";
+    assert_eq!(held(said("look", Finish::ToolCalls), &with(Some(ToolChoice::None))), broken(none));
+    assert_eq!(
+        held(said("look", Finish::ToolCalls), &Wants::default()),
+        broken("the model called a tool, and it was offered none")
+    );
+    // The limit or the filter may cut a name.
+    for finish in [Finish::Length, Finish::Filtered] {
+        assert_eq!(held(said("lo", finish), &with(None)), Ok(finish));
+    }
+    assert_eq!(held(said("lo", Finish::Stop), &with(None)), broken(&other.replace("rm_rf", "lo")));
+}
+
+#[test]
 fn probabilities_are_whole_or_unknown_and_never_more_than_wheld_to() {
     let read = |logprobs: &str, wants: &Wants| {
         let body =
