@@ -4,7 +4,7 @@ use super::Protocol;
 use super::error::{self, Class, Problem};
 use super::pieces::{self, CallPiece, Calls, FunctionPiece};
 use super::responses;
-use super::sse::{SseParser, TooLong};
+use super::sse::{MAX_EVENT, SseParser, TooLong};
 use crate::types::{Finish, TokenLogprob, ToolCall, Usage};
 use serde::Deserialize;
 use serde_json::Value;
@@ -90,7 +90,7 @@ struct UsageDetails {
 
 impl From<TooLong> for Problem {
     fn from(TooLong: TooLong) -> Self {
-        Self::new(Class::Unreadable, "one frame of the stream is longer than 1 MiB")
+        Self::new(Class::Unreadable, format!("one event of the stream is longer than {} MiB", MAX_EVENT >> 20))
     }
 }
 

@@ -246,7 +246,11 @@ fn frames_of_other_servers_are_read_too() {
     assert_eq!(problem.class, Class::Unreadable);
     assert!(problem.message.contains("no UTF-8 at byte 34 (hex ff 22 7d 7d)"), "{}", problem.message);
     let endless = vec![b'x'; 5 << 20];
-    assert_eq!(Stream::default().push(&endless).map(|s: Step| s.content).map_err(|p| p.class), Err(Class::Unreadable));
+    let problem = Stream::default().push(&endless).map(|s: Step| s.content).unwrap_err();
+    assert_eq!(
+        (problem.class, problem.message.as_str()),
+        (Class::Unreadable, "one event of the stream is longer than 4 MiB")
+    );
 }
 
 #[test]
