@@ -6,7 +6,7 @@ use crate::store::{OpenRun, ProbeRecord, TrialResult, When};
 use crate::suite::Suite;
 use crate::target::{Probing, Question, Target, TrialRef};
 use crate::types::{
-    Failure, FailureKind, Finish, JsonText, Offer, Response, Role, Schema, TargetName, Tool, ToolChoice, Turn, Wants,
+    Failure, Finish, JsonText, Offer, Response, Role, Schema, TargetName, Tool, ToolChoice, Turn, Wants,
 };
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -228,8 +228,8 @@ pub async fn probe(
 
 /// What a server refused, if its message says so by the name that this has on the wire.
 fn refused(wants: &Wants, failure: &Failure) -> Option<Lack> {
-    // Any other failure is one question's, or the load's.
-    if failure.kind != FailureKind::Unavailable {
+    // Any other failure is one question's, the load's or the credential's, whatever words it has.
+    if !failure.form_refused {
         return None;
     }
     let text = failure.message.raw().to_lowercase();

@@ -207,6 +207,19 @@ fn what_a_server_refuses_is_named_whatever_its_words() {
             "{\"error\":{\"message\":\"no such model\"}}".to_owned(),
             "failed: HTTP 404: no such model",
         ),
+        // Words alone prove nothing: of a form that is not taken speak 400 and 422 only.
+        (
+            "tools = \"tools.json\"\n",
+            401,
+            "{\"error\":{\"message\":\"the toolbox gateway does not know this key\"}}".to_owned(),
+            "its probe, which asked for `tools`, failed: HTTP 401: the toolbox gateway",
+        ),
+        (
+            "tools = \"tools.json\"\n",
+            418,
+            "{\"error\":{\"message\":\"the toolbox gateway is a teapot\"}}".to_owned(),
+            "its probe, which asked for `tools`, failed: HTTP 418: the toolbox gateway",
+        ),
     ] {
         let mock = Mock::start_probed(move |_| status(code, &body));
         let p = asking(&mock, what, "");
