@@ -1,7 +1,7 @@
 //! Probes: small questions to a remote target before the first question of a run and after the last. They show what the suite needs of a
 //! server, for servers silently leave out what they do not know, and who answers.
 
-use super::RunError;
+use super::{Event, RunError};
 use crate::store::{OpenRun, ProbeRecord, TrialResult, When};
 use crate::suite::Suite;
 use crate::target::{Probing, Question, Target, TrialRef};
@@ -189,7 +189,7 @@ pub fn question_of(record: &ProbeRecord) -> Question {
 }
 
 /// Probes targets, each once, one after another, and records what came back: before the first question for all that is needed, after the
-/// last for who answers.
+/// last for who answers. `observe` is told whom before each is asked.
 ///
 /// # Errors
 /// When a target does not answer, or lacks what is needed: the run goes no further, and can be resumed.
@@ -198,11 +198,13 @@ pub async fn probe(
     needs: &Needs,
     targets: &[(TargetName, Arc<dyn Target>)],
     open: &mut OpenRun,
+    mut observe: impl FnMut(&Event),
 ) -> Result<(), RunError> {
     let identity = Needs { longest: needs.longest, ..Needs::default() };
     let needs = if when == When::Before { needs } else { &identity };
     let mut probed = BTreeSet::new();
     for (name, target) in targets.iter().filter(|(name, _)| probed.insert(name.clone())) {
+        observe(&Event::Probing { target: name.clone() });
         for (number, question) in (0..).zip(needs.questions()) {
             let probing = match when {
                 When::Before => Probing::Before,
