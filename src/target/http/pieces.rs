@@ -116,10 +116,14 @@ impl Growing {
     }
 }
 
-/// The tokens of one piece of an answer with their probabilities; `None` where they are in no known form, for what is not known is left
-/// out and never guessed.
+/// The tokens of one piece of an answer with their probabilities; `None` where they are in no known form or are none, for what
+/// is not known is left out and never guessed.
 pub(super) fn logprobs(tokens: &Value) -> Option<Vec<TokenLogprob>> {
-    let pair = |v: &Value| Some((Untrusted::new(v["token"].as_str()?), v["logprob"].as_f64()?));
+    // What is above 0 is the logarithm of no probability.
+    let pair = |v: &Value| {
+        let logprob = v["logprob"].as_f64().filter(|l| *l <= 0.0)?;
+        Some((Untrusted::new(v["token"].as_str()?), logprob))
+    };
     let token = |v: &Value| {
         let (token, logprob) = pair(v)?;
         let top = match &v["top_logprobs"] {

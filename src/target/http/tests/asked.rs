@@ -193,6 +193,9 @@ fn probabilities_are_whole_or_unknown_and_never_more_than_wheld_to() {
         format!(r#"{{"content":[{good},{{"token":"b"}}]}}"#),
         format!(r#"{{"content":[{good},{{"logprob":-1}}]}}"#),
         r#"{"content":[{"token":"a","logprob":"-1"}]}"#.to_owned(),
+        // No probability is above 1.
+        format!(r#"{{"content":[{good},{{"token":"b","logprob":0.5}}]}}"#),
+        format!(r#"{{"content":[{}]}}"#, good.replace("-3", "1e-3")),
         r#"{"content":[{"token":"a","logprob":-1,"top_logprobs":7}]}"#.to_owned(),
     ] {
         assert_eq!(read(&unknown, &everything()), None, "{unknown}");
