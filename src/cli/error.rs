@@ -37,6 +37,9 @@ pub enum CliError {
     /// A run is bound to other files than those at hand.
     #[error("{0}")]
     Integrity(String),
+    /// A run's answers are those of two models where they had to be one's.
+    #[error("{0}")]
+    Exchanged(String),
     /// A report cannot be made.
     #[error(transparent)]
     Report(#[from] ReportError),
@@ -61,6 +64,7 @@ impl CliError {
             Self::Run(RunError::Unavailable { .. } | RunError::Lacks { .. }) => ExitCode::Endpoint,
             Self::Run(_) => ExitCode::Usage,
             Self::Integrity(_) => ExitCode::Integrity,
+            Self::Exchanged(_) => ExitCode::Undecided,
             Self::Report(_) => ExitCode::Io,
         }
     }

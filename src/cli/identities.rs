@@ -1,7 +1,7 @@
 //! Who answered, by the word of the servers: over the trials of a run, and in the probes before and after them.
 
 use crate::gate::Changed;
-use crate::store::{ProbeRecord, SealedRun, TrialResult, When};
+use crate::store::{ArmRef, ProbeRecord, SealedRun, TrialResult, When};
 use crate::types::{Served, TargetName, Untrusted};
 use std::collections::BTreeMap;
 
@@ -15,9 +15,21 @@ fn served(result: &TrialResult) -> Option<&Served> {
 /// Targets whose server named more than one model over the run, all its sittings and probes included. A fingerprint is no model's name:
 /// servers with several back ends have several of them at any time.
 pub fn changed(run: &SealedRun) -> Vec<Changed> {
+    exchanged(run, |arm| &arm.name)
+}
+
+/// The same where the repeats of a target are taken together: its model may have changed between two of them.
+pub fn changed_over_repeats(run: &SealedRun) -> Vec<Changed> {
+    exchanged(run, |arm| &arm.target)
+}
+
+/// Who is seen under more than one model; `who` says for whom an arm is taken.
+fn exchanged(run: &SealedRun, who: impl Fn(&ArmRef) -> &TargetName) -> Vec<Changed> {
+    let arms: BTreeMap<&TargetName, &TargetName> = run.manifest.arms.iter().map(|a| (&a.name, who(a))).collect();
     let mut seen: BTreeMap<&TargetName, Vec<Untrusted>> = BTreeMap::new();
-    let mut see = |arm, result| {
+    let mut see = |arm: &TargetName, result| {
         let Some(model) = served(result).and_then(|s| s.model.as_ref()) else { return };
+        let Some(&arm) = arms.get(arm) else { return };
         let models = seen.entry(arm).or_default();
         if !models.contains(model) {
             models.push(model.clone());

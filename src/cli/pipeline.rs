@@ -153,11 +153,11 @@ pub fn ask_roles(
     let asked = runtime.block_on(async {
         // A sitting that finds every trial recorded asks nothing before which somebody could be probed.
         if plan.trials.iter().any(|t| !open.recorded.contains_key(&t.id)) {
-            run::probe(When::Before, &needs, &probed, &mut open).await?;
+            run::probe(When::Before, &needs, &probed, &mut open, |e| progress.observe(e)).await?;
         }
         let observe = |event: &_| progress.observe(event);
         let asked = run::execute(&loaded.suite, &plan, &targets, &mut open, load, observe).await?;
-        run::probe(When::After, &needs, &probed, &mut open).await?;
+        run::probe(When::After, &needs, &probed, &mut open, |e| progress.observe(e)).await?;
         Ok::<_, RunError>(asked)
     })?;
     taping.end(&loaded.suite, &plan, progress)?;

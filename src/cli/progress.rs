@@ -47,6 +47,7 @@ impl Progress {
     /// Shows one event.
     pub fn observe(&mut self, event: &Event) {
         match event {
+            Event::Probing { target } => self.note(&format!("probing `{target}`")),
             Event::Started { planned, already } => self.start(*planned, *already),
             Event::Recorded { failed, .. } => {
                 self.done += 1;

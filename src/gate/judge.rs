@@ -39,6 +39,15 @@ pub struct Changed {
     pub models: Vec<Untrusted>,
 }
 
+impl Changed {
+    /// The same as the start of a sentence.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let models: Vec<String> = self.models.iter().map(|m| format!("`{}`", m.for_terminal(80))).collect();
+        format!("the model behind `{}` changed during the run: {}", self.target, models.join(", then "))
+    }
+}
+
 /// Judges one candidate against a baseline.
 ///
 /// Intersection-union (Berger 1982): promotion needs every required criterion met, each at the policy's full one-sided level. What
@@ -97,8 +106,7 @@ fn obstacles(policy: &Policy, asked: Asked<'_>, baseline: &TargetName, candidate
     for target in [baseline, candidate] {
         let of = || asked.samples.iter().filter(|s| s.target == *target);
         for changed in asked.changed.iter().filter(|c| c.target == *target) {
-            let models: Vec<String> = changed.models.iter().map(|m| format!("`{}`", m.for_terminal(80))).collect();
-            found.push(format!("the model behind `{target}` changed during the run: {}", models.join(", then ")));
+            found.push(changed.words());
         }
         let answered = of().filter(|s| s.outcome == Outcome::Answered).count();
         if of().count() < asked.planned {

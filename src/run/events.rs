@@ -6,6 +6,11 @@ use crate::types::TargetName;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
+    /// A remote target is asked what it gives or who answers: the answer may take its time.
+    Probing {
+        /// Which, by its name in the project's file.
+        target: TargetName,
+    },
     /// The run begins or goes on.
     Started {
         /// Trials of the whole run.

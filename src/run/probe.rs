@@ -1,12 +1,12 @@
 //! Probes: small questions to a remote target before the first question of a run and after the last. They show what the suite needs of a
 //! server, for servers silently leave out what they do not know, and who answers.
 
-use super::RunError;
+use super::{Event, RunError};
 use crate::store::{OpenRun, ProbeRecord, TrialResult, When};
 use crate::suite::Suite;
 use crate::target::{Probing, Question, Target, TrialRef};
 use crate::types::{
-    Failure, FailureKind, Finish, JsonText, Offer, Response, Role, Schema, TargetName, Tool, ToolChoice, Turn, Wants,
+    Failure, Finish, JsonText, Offer, Response, Role, Schema, TargetName, Tool, ToolChoice, Turn, Wants,
 };
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -189,7 +189,7 @@ pub fn question_of(record: &ProbeRecord) -> Question {
 }
 
 /// Probes targets, each once, one after another, and records what came back: before the first question for all that is needed, after the
-/// last for who answers.
+/// last for who answers. `observe` is told whom before each is asked.
 ///
 /// # Errors
 /// When a target does not answer, or lacks what is needed: the run goes no further, and can be resumed.
@@ -198,11 +198,13 @@ pub async fn probe(
     needs: &Needs,
     targets: &[(TargetName, Arc<dyn Target>)],
     open: &mut OpenRun,
+    mut observe: impl FnMut(&Event),
 ) -> Result<(), RunError> {
     let identity = Needs { longest: needs.longest, ..Needs::default() };
     let needs = if when == When::Before { needs } else { &identity };
     let mut probed = BTreeSet::new();
     for (name, target) in targets.iter().filter(|(name, _)| probed.insert(name.clone())) {
+        observe(&Event::Probing { target: name.clone() });
         for (number, question) in (0..).zip(needs.questions()) {
             let probing = match when {
                 When::Before => Probing::Before,
@@ -228,8 +230,8 @@ pub async fn probe(
 
 /// What a server refused, if its message says so by the name that this has on the wire.
 fn refused(wants: &Wants, failure: &Failure) -> Option<Lack> {
-    // Any other failure is one question's, or the load's.
-    if failure.kind != FailureKind::Unavailable {
+    // Any other failure is one question's, the load's or the credential's, whatever words it has.
+    if !failure.form_refused {
         return None;
     }
     let text = failure.message.raw().to_lowercase();

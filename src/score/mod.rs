@@ -34,7 +34,7 @@ pub fn score_trial(
                     calling(s, case, response)
                 }
                 Ok(response) => {
-                    let (value, why) = apply(s, case, response.text.raw());
+                    let (value, why) = seen(s, case, response).unwrap_or_else(|| apply(s, case, response.text.raw()));
                     match (s.metric.kind, cut(response.finish)) {
                         // What a cut answer would have gone on to say is not known, so that it proves no absence.
                         (MetricKind::Event, Some(what)) if value == 0.0 => {
@@ -90,14 +90,20 @@ fn cut(finish: Finish) -> Option<&'static str> {
 /// The score of an answer that calls tools, by a scorer that reads texts: it did not end in a text, so that neither what the text lacks
 /// nor what it holds is the answer's. What was seen was seen, be it in the arguments.
 fn calling(scorer: &ScorerSpec, case: &Case, response: &Response) -> (Option<f64>, String) {
-    let arguments = response.tool_calls.iter().map(|c| c.arguments.raw());
-    if scorer.metric.kind == MetricKind::Event {
-        let mut seen = std::iter::once(response.text.raw()).chain(arguments).map(|text| apply(scorer, case, text));
-        if let Some((value, why)) = seen.find(|(value, _)| *value != 0.0) {
-            return (Some(value), why);
-        }
+    match seen(scorer, case, response) {
+        Some((value, why)) => (Some(value), why),
+        None => (None, "the answer calls tools, and this scorer reads texts".to_owned()),
     }
-    (None, "the answer calls tools, and this scorer reads texts".to_owned())
+}
+
+/// The event that a scorer sees in an answer that calls tools, in its text or in the arguments; `None` for any other scorer or answer.
+fn seen(scorer: &ScorerSpec, case: &Case, response: &Response) -> Option<(f64, String)> {
+    if scorer.metric.kind != MetricKind::Event || response.tool_calls.is_empty() {
+        return None;
+    }
+    let arguments = response.tool_calls.iter().map(|c| c.arguments.raw());
+    let mut all = std::iter::once(response.text.raw()).chain(arguments).map(|text| apply(scorer, case, text));
+    all.find(|(value, _)| *value != 0.0)
 }
 
 fn apply(scorer: &ScorerSpec, case: &Case, answer: &str) -> (f64, String) {
@@ -279,6 +285,10 @@ mod tests {
         let filtered = Response { finish: Finish::Filtered, ..calling };
         let s = score_trial(&case, &all, &target, 0, Ok(&filtered));
         assert_eq!(value(&s, "accuracy"), Some(Some(0.0)), "the filter's refusal is what a user gets");
+        assert_eq!(value(&s, "leak"), Some(None), "a cut answer proves no absence");
+        let leaky = Response { tool_calls: leaky.tool_calls, ..filtered };
+        let s = score_trial(&case, &all, &target, 0, Ok(&leaky));
+        assert_eq!(value(&s, "leak"), Some(Some(1.0)), "what was seen was seen, whoever cut the answer");
     }
 
     #[test]

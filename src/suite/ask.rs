@@ -163,6 +163,10 @@ fn schema(file: &SourceFile) -> Result<Schema, Diagnostic> {
     }
     let stem = file.path.rsplit('/').next().unwrap_or_default();
     let stem = stem.strip_suffix(".json").unwrap_or(stem);
+    if stem.is_empty() {
+        let nameless = file.error(0..0, "the file's name is to be the schema's name, and before `.json` there is none");
+        return Err(nameless.help("rename the file, for instance `answer.json`"));
+    }
     let name = stem.chars().map(|c| if is_name_char(c) { c } else { '_' }).take(MAX_NAME).collect();
     Ok(Schema { name, schema: JsonText::new(&file.text).map_err(|e| placed(file, &e))? })
 }

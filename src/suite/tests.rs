@@ -332,7 +332,12 @@ fn asking(changes: &[(&str, &str)]) -> tempfile::TempDir {
     let dir = folder(&[]);
     fs::create_dir(dir.path().join("ask")).unwrap();
     let suite = format!("{SUITE}{ASKS}");
-    let files = [("suite.toml", suite.as_str()), ("ask/ticket v1.schema.json", SCHEMA), ("ask/tools.json", TOOLS)];
+    let files = [
+        ("suite.toml", suite.as_str()),
+        ("ask/ticket v1.schema.json", SCHEMA),
+        ("ask/tools.json", TOOLS),
+        ("ask/.json", SCHEMA),
+    ];
     for (name, text) in files.iter().chain(changes) {
         fs::write(dir.path().join(name), text).unwrap();
     }
@@ -392,6 +397,7 @@ fn every_mistake_in_what_is_asked_names_its_place() {
         (file("ask/ticket v1.schema.json", "[]"), "ask/ticket v1.schema.json:1:1: a JSON schema is an object"),
         (file("ask/ticket v1.schema.json", "{\n \"a\": 1,\n \"a\": 2}"), "ask/ticket v1.schema.json:3:"),
         (file("ask/ticket v1.schema.json", "{\n \"a\": }"), "ask/ticket v1.schema.json:2:"),
+        (suite("ticket v1.schema.json", ".json"), "ask/.json:1:1: the file's name is to be the schema's name"),
         (file("ask/ticket v1.schema.json", ""), "ask/ticket v1.schema.json:1:1: EOF"),
         (file("ask/ticket v1.schema.json", &format!("\"{}\"", "x".repeat(1 << 20))), "is longer than 1048576 bytes"),
         (file("ask/tools.json", "[]"), "ask/tools.json:1:1: there is no tool in this file"),

@@ -190,13 +190,16 @@ pub struct Failure {
     /// What it took to learn it, where a remote target was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub served: Option<Box<Served>>,
+    /// Whether the server said that it takes no request of this form (HTTP 400 or 422); known while the run lasts, and not recorded.
+    #[serde(skip)]
+    pub form_refused: bool,
 }
 
 impl Failure {
     /// A failure that no server had a part in.
     #[must_use]
     pub fn new(kind: FailureKind, message: impl Into<Untrusted>) -> Self {
-        Self { kind, message: message.into(), served: None }
+        Self { kind, message: message.into(), served: None, form_refused: false }
     }
 }
 

@@ -29,7 +29,7 @@ fn ask(p: &Project, what: &str) {
     p.write("suites/mini/ticket.json", r#"{"type": "object", "properties": {"z": {"type": "string"}, "a": {}}}"#);
     p.write(
         "suites/mini/tools.json",
-        r#"[{"type": "function", "function": {"name": "lookup_order", "parameters": {"type": "object", "properties": {}}}}]"#,
+        r#"[{"type": "function", "function": {"name": "lookup_order", "parameters": {"type": "object", "properties": {}}}}, {"type": "function", "function": {"name": "refund"}}]"#,
     );
 }
 
@@ -163,7 +163,7 @@ fn a_key_stays_out_of_calls_and_of_tokens_that_spell_it() {
     let body = json!({"choices": [{
         "finish_reason": "tool_calls",
         "logprobs": {"content": [token(&KEY[..half]), token(&KEY[half..])]},
-        "message": {"content": KEY, "tool_calls": [{"function": {"name": KEY, "arguments": format!("{{\"k\": \"{KEY}\"}}")}}]},
+        "message": {"content": KEY, "tool_calls": [{"function": {"name": "refund", "arguments": format!("{{\"k\": \"{KEY}\"}}")}}]},
     }]});
     let mock = on_fox(move |_| Reply::Status(200, vec![("content-type", "application/json".into())], body.to_string()));
     let p = project(&mock, "");

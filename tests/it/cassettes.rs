@@ -545,7 +545,7 @@ fn forms_calls_and_probabilities_are_replayed_and_so_are_the_probes_that_look_fo
     p.write("suites/mini/ticket.json", r#"{"type": "object", "properties": {"z": {"type": "string"}}}"#);
     p.write(
         "suites/mini/tools.json",
-        r#"[{"type": "function", "function": {"name": "lookup_order", "parameters": {"type": "object", "properties": {}}}}]"#,
+        r#"[{"type": "function", "function": {"name": "lookup_order", "parameters": {"type": "object", "properties": {}}}}, {"type": "function", "function": {"name": "refund"}}]"#,
     );
     let out = with_key(&p, &RECORD);
     drop(mock);

@@ -90,8 +90,9 @@ pub fn capable(asked: &Asked) -> Reply {
         None => "yes".to_owned(),
     };
     let calls = body["tools"][0]["name"].as_str().or(body["tools"][0]["function"]["name"].as_str());
-    let top: Vec<Value> =
-        (0..body["top_logprobs"].as_u64().unwrap_or(0)).map(|i| json!({"token": "t", "logprob": i})).collect();
+    let top: Vec<Value> = (0..body["top_logprobs"].as_u64().unwrap_or(0))
+        .map(|i| json!({"token": "t", "logprob": -0.5 - i as f64}))
+        .collect();
     let logprobs = json!([{"token": text, "logprob": -0.5, "top_logprobs": top}]);
     let mut reply = json!({"model": MODEL, "system_fingerprint": "fp_1"});
     if responses {

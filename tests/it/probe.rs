@@ -104,6 +104,22 @@ fn each_target_shows_what_is_needed_before_the_first_question_and_who_it_is_afte
 }
 
 #[test]
+fn who_is_being_probed_is_said_before_the_answer() {
+    let mock = Mock::start_probed(|_| Reply::Hang);
+    let p = project(&mock, "timeout-seconds = 1\nattempts = 1\n");
+    let out = run(&p, &RUN);
+    assert_eq!((out.code, mock.probes().len()), (4, 1), "{out:?}");
+    assert!(out.stderr.contains("goldgate: probing `base`\n"), "{}", out.stderr);
+    assert!(!out.stderr.contains("probing `cand`"), "it was not its turn: {}", out.stderr);
+    assert!(!run(&p, &[&RUN[..], &["--quiet"]].concat()).stderr.contains("probing"));
+
+    let mock = Mock::start(|_| answer("x"));
+    let out = run(&project(&mock, ""), &RUN);
+    let notes: Vec<&str> = out.stderr.lines().filter(|l| l.contains("probing")).collect();
+    assert_eq!(notes, ["base", "cand", "base", "cand"].map(|t| format!("goldgate: probing `{t}`")), "before and after");
+}
+
+#[test]
 fn what_a_server_leaves_out_without_a_word_stops_the_run_before_the_suite() {
     let few = |a: &Asked| {
         let mut fewer = a.clone();
@@ -206,6 +222,19 @@ fn what_a_server_refuses_is_named_whatever_its_words() {
             404,
             "{\"error\":{\"message\":\"no such model\"}}".to_owned(),
             "failed: HTTP 404: no such model",
+        ),
+        // Words alone prove nothing: of a form that is not taken speak 400 and 422 only.
+        (
+            "tools = \"tools.json\"\n",
+            401,
+            "{\"error\":{\"message\":\"the toolbox gateway does not know this key\"}}".to_owned(),
+            "its probe, which asked for `tools`, failed: HTTP 401: the toolbox gateway",
+        ),
+        (
+            "tools = \"tools.json\"\n",
+            418,
+            "{\"error\":{\"message\":\"the toolbox gateway is a teapot\"}}".to_owned(),
+            "its probe, which asked for `tools`, failed: HTTP 418: the toolbox gateway",
         ),
     ] {
         let mock = Mock::start_probed(move |_| status(code, &body));

@@ -442,6 +442,27 @@ fn a_model_that_is_exchanged_during_the_run_leaves_the_verdict_undecided() {
     run(&p, &GATE);
     let verdict: Value = serde_json::from_str(&p.read("r/verdict.json")).unwrap();
     assert_eq!(verdict["verdicts"][0]["obstacles"], serde_json::json!([]), "two targets are two models");
+
+    // Noise is what moves when nothing has changed: two models have none, be each of them the only one of its repeats.
+    let args = ["calibrate", "suites/mini", "--target", "base", "--repeats", "2", "--run-dir", "n"];
+    for probe in [&["--no-probe"][..], &[]] {
+        let mock = Mock::start_probed(move |a| reply(if a.nth > 0 { "m-2" } else { "m-1" }));
+        let p = project(&mock, "");
+        let args = [&args[..], probe].concat();
+        let asked = |out: Outcome| {
+            assert_eq!(out.code, 3, "{out:?}");
+            assert!(out.stderr.contains("the model behind `base` changed during the run: `m-"), "{}", out.stderr);
+            assert!(out.stderr.contains("no noise can be told from it"), "{}", out.stderr);
+            assert!(!p.path("n/noise.json").exists());
+            mock.asked().len()
+        };
+        let first = asked(run(&p, &args));
+        assert_eq!(asked(run(&p, &args)), first, "and it is not asked again");
+    }
+    let mock = Mock::start_probed(move |_| reply("m-1"));
+    let p = project(&mock, "");
+    assert_eq!(run(&p, &args).code, 0);
+    assert!(p.path("n/noise.json").exists());
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use crate::cli::CliError;
 use crate::cli::config::Config;
+use crate::cli::identities;
 use crate::cli::output::Terminal;
 use crate::cli::pipeline::{self, Loaded, RunOptions};
 use crate::cli::progress::Progress;
@@ -98,6 +99,12 @@ impl NoiseArgs {
         };
         let mut progress = Progress::new(terminal.quiet);
         let run = pipeline::ask_roles(&loaded, &config, &roles, Purpose::Calibration, options, &mut progress)?;
+        if let Some(changed) = identities::changed_over_repeats(&run).first() {
+            return Err(CliError::Exchanged(format!(
+                "{}; no noise can be told from it, for what moved may be the other model: calibrate again into another folder",
+                changed.words()
+            )));
+        }
         let (noise, results) = measure(&loaded, &run, target)?;
         let digest = run.manifest.arms.first().map(|a| a.digest);
         let file = NoiseFile {

@@ -4,7 +4,7 @@ use super::Protocol;
 use super::error::{self, Class, Problem};
 use super::pieces::{self, CallPiece, Calls, FunctionPiece};
 use super::responses;
-use super::sse::{SseParser, TooLong};
+use super::sse::{MAX_EVENT, SseParser, TooLong};
 use crate::types::{Finish, TokenLogprob, ToolCall, Usage};
 use serde::Deserialize;
 use serde_json::Value;
@@ -90,7 +90,7 @@ struct UsageDetails {
 
 impl From<TooLong> for Problem {
     fn from(TooLong: TooLong) -> Self {
-        Self::new(Class::Unreadable, "one frame of the stream is longer than 1 MiB")
+        Self::new(Class::Unreadable, format!("one event of the stream is longer than {} MiB", MAX_EVENT >> 20))
     }
 }
 
@@ -223,11 +223,13 @@ impl Answer {
         if frame.error.is_some_and(|e| !e.is_null()) {
             return Err(error::of_object(json));
         }
-        for (kept, said) in [(&mut self.model, frame.model), (&mut self.fingerprint, frame.system_fingerprint)] {
-            // Frames of the filter carry empty names.
-            if let Some(Name(name)) = said.filter(|Name(n)| !n.is_empty() && kept.as_deref() != Some(n)) {
-                *kept = Some(name.into_owned());
-            }
+        if let Some(Name(name)) = frame.model {
+            keep_model(&mut self.model, name)?;
+        }
+        let kept = &mut self.fingerprint;
+        if let Some(Name(name)) = frame.system_fingerprint.filter(|Name(n)| !n.is_empty() && kept.as_deref() != Some(n))
+        {
+            *kept = Some(name.into_owned());
         }
         if let Some(u) = frame.usage
             && let (Some(prompt), Some(completion)) = (u.prompt_tokens, u.completion_tokens)
@@ -302,6 +304,23 @@ impl Answer {
             unchecked: self.unchecked,
         })
     }
+}
+
+/// Keeps the model that a frame names; frames of the filter carry empty names.
+///
+/// # Errors
+/// When an earlier frame named another: whose answer it is cannot be told.
+pub(super) fn keep_model(kept: &mut Option<String>, name: Cow<'_, str>) -> Result<(), Problem> {
+    match kept.as_deref() {
+        _ if name.is_empty() => {}
+        None => *kept = Some(name.into_owned()),
+        Some(known) if known == name => {}
+        Some(known) => {
+            let message = format!("one answer names two models: `{known}` and `{name}`");
+            return Err(Problem::new(Class::Unreadable, message));
+        }
+    }
+    Ok(())
 }
 
 /// Why an answer ended, by the words of all the servers.

@@ -107,12 +107,14 @@ pub(in crate::target) struct Problem {
     pub wait: Option<Duration>,
     /// Whether the server does not know the credential (HTTP 401): another one may be known.
     pub unknown_credential: bool,
+    /// Whether the server takes no request of this form (HTTP 400 or 422): it may name what it does not know.
+    pub form_refused: bool,
 }
 
 impl Problem {
     /// A problem without a hint.
     pub(in crate::target) fn new(class: Class, message: impl Into<String>) -> Self {
-        Self { class, message: message.into(), wait: None, unknown_credential: false }
+        Self { class, message: message.into(), wait: None, unknown_credential: false, form_refused: false }
     }
 }
 
@@ -147,7 +149,7 @@ pub(in crate::target) fn of_reply(status: u16, headers: &HeaderMap, body: &[u8],
         message.push_str(&format!("; {advice}"));
     }
     let wait = wait::hint(headers, told.message.as_deref().unwrap_or_default(), now);
-    Problem { class, message, wait, unknown_credential: status == 401 }
+    Problem { class, message, wait, unknown_credential: status == 401, form_refused: is_form(status, class) }
 }
 
 /// What an error object inside a successful reply says, a frame of a stream or a whole body.
@@ -157,7 +159,13 @@ pub(super) fn of_object(reply: &[u8]) -> Problem {
     let class = classify(status, &told);
     let code = told.code.map(|c| format!(" {c}")).unwrap_or_default();
     let said: String = told.message.unwrap_or_default().chars().take(MESSAGE).collect();
-    Problem::new(class, format!("an error in place of an answer{code}: {said}"))
+    let problem = Problem::new(class, format!("an error in place of an answer{code}: {said}"));
+    Problem { form_refused: is_form(status, class), ..problem }
+}
+
+/// Whether it is the request's form that a status refuses.
+fn is_form(status: u16, class: Class) -> bool {
+    class == Class::Rejected && matches!(status, 400 | 422)
 }
 
 fn classify(status: u16, told: &Told) -> Class {

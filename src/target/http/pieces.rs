@@ -3,7 +3,7 @@
 use super::error::{Class, Problem};
 use crate::types::{TokenAlternative, TokenLogprob, ToolCall, Untrusted};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// A tool call or a fragment of one. In a stream the index says which call it belongs to.
@@ -38,7 +38,11 @@ impl Calls {
         for (place, piece) in (0..).zip(pieces) {
             let index = piece.index.unwrap_or(place);
             let call = self.0.entry(index).or_default();
-            if let Some(id) = piece.id.as_deref().filter(|id| !id.is_empty()) {
+            let id = piece.id.as_deref().filter(|id| !id.is_empty());
+            if piece.index.is_none() && id.is_none() {
+                call.check(piece.function.as_ref())?;
+            }
+            if let Some(id) = id {
                 if !call.id.is_empty() && call.id != id {
                     let message =
                         format!("two tool calls have the index {index}, so that their pieces cannot be told apart");
@@ -55,7 +59,9 @@ impl Calls {
 
     /// Takes a call in the older form, which has one at the most.
     pub(super) fn take_single(&mut self, function: &FunctionPiece) -> Result<(), Problem> {
-        self.0.entry(0).or_default().take(function)
+        let call = self.0.entry(0).or_default();
+        call.check(Some(function))?;
+        call.take(function)
     }
 
     /// The calls in the order of their indices.
@@ -73,6 +79,22 @@ pub(super) fn whole_call(name: String, arguments: String) -> Result<ToolCall, Pr
 }
 
 impl Growing {
+    /// Whether a fragment that neither index nor id assigns can belong to this call: not with another name, and not where nothing is left
+    /// to come.
+    fn check(&self, piece: Option<&FunctionPiece>) -> Result<(), Problem> {
+        let Some(piece) = piece else { return Ok(()) };
+        let name = piece.name.as_deref().unwrap_or_default();
+        let renamed = ![name, &self.name].contains(&"") && name != self.name;
+        let brings = piece.arguments.as_ref().is_some_and(|a| !a.is_null() && a != "");
+        let is_whole = || serde_json::from_str::<Map<String, Value>>(&self.arguments).is_ok();
+        // An object ends with its brace: nothing else is worth a look at the whole of it.
+        if renamed || (brings && self.arguments.trim_ascii_end().ends_with('}') && is_whole()) {
+            let message = "two tool calls came without index and id, so that their pieces cannot be told apart";
+            return Err(Problem::new(Class::Unreadable, message));
+        }
+        Ok(())
+    }
+
     fn take(&mut self, piece: &FunctionPiece) -> Result<(), Problem> {
         // Some servers repeat the whole name with every fragment.
         if let Some(name) = piece.name.as_deref().filter(|n| *n != self.name) {
@@ -94,10 +116,14 @@ impl Growing {
     }
 }
 
-/// The tokens of one piece of an answer with their probabilities; `None` where they are in no known form, for what is not known is left
-/// out and never guessed.
+/// The tokens of one piece of an answer with their probabilities; `None` where they are in no known form or are none, for what
+/// is not known is left out and never guessed.
 pub(super) fn logprobs(tokens: &Value) -> Option<Vec<TokenLogprob>> {
-    let pair = |v: &Value| Some((Untrusted::new(v["token"].as_str()?), v["logprob"].as_f64()?));
+    // What is above 0 is the logarithm of no probability.
+    let pair = |v: &Value| {
+        let logprob = v["logprob"].as_f64().filter(|l| *l <= 0.0)?;
+        Some((Untrusted::new(v["token"].as_str()?), logprob))
+    };
     let token = |v: &Value| {
         let (token, logprob) = pair(v)?;
         let top = match &v["top_logprobs"] {

@@ -1,6 +1,6 @@
 //! The Responses API, whole or in pieces, to what the model said.
 
-use super::chat::{Said, Step, unreadable};
+use super::chat::{Said, Step, keep_model, unreadable};
 use super::error::{self, Class, Problem};
 use super::pieces;
 use super::request::{Ask, Sampling};
@@ -116,6 +116,8 @@ pub(super) struct Answer {
     pieces: String,
     /// The pieces of its tool calls' arguments so far, by the item of the output that they belong to.
     arguments: BTreeMap<u64, String>,
+    /// The model that its events name.
+    model: Option<String>,
     said: Option<Said>,
 }
 
@@ -123,6 +125,9 @@ impl Answer {
     /// Takes one event.
     pub(super) fn take(&mut self, json: &[u8]) -> Result<Step, Problem> {
         let event: Event = serde_json::from_slice(json).map_err(|e| unreadable(json, &e))?;
+        if let Some(name) = event.response.as_ref().and_then(|r| r["model"].as_str()) {
+            keep_model(&mut self.model, name.into())?;
+        }
         match event.kind.as_deref().unwrap_or_default() {
             "response.output_text.delta" | "response.refusal.delta" => {
                 let Some(piece) = event.delta.as_ref().and_then(Value::as_str) else {

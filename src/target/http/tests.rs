@@ -47,11 +47,16 @@ fn streamed_in(protocol: &Protocol, chunks: &[&[u8]]) -> Result<Said, Problem> {
     for chunk in chunks {
         stream.push(chunk)?;
     }
-    stream.end()?.held_to(&everything())
+    stream.end()?.held_to(&offering(&["lookup_order", "refund", "a"]))
 }
 
 /// A question that asks for all that there is, with two alternatives at each token.
 fn everything() -> Wants {
+    offering(&["lookup_order"])
+}
+
+/// The same with these tools.
+fn offering(tools: &[&str]) -> Wants {
     let tool = |name: &str| Tool {
         name: name.to_owned(),
         description: Some("Looks up an order.".to_owned()),
@@ -61,7 +66,7 @@ fn everything() -> Wants {
     let schema = JsonText::new(r#"{"type":"object","properties":{"z":{},"a":{}}}"#).unwrap();
     Wants {
         schema: Some(Arc::new(Schema { name: "ticket".to_owned(), schema })),
-        tools: Some(Arc::new(Offer { tools: vec![tool("lookup_order")], choice: None })),
+        tools: Some(Arc::new(Offer { tools: tools.iter().copied().map(tool).collect(), choice: None })),
         logprobs: Some(2),
     }
 }
@@ -184,6 +189,32 @@ fn the_filter_has_the_last_word_whenever_it_comes() {
 }
 
 #[test]
+fn an_answer_that_names_two_models_is_no_answer_of_either() {
+    let frames = |models: &[&str]| {
+        let frame = |m: &&str| {
+            format!(
+                "data: {{\"model\":\"{m}\",\"system_fingerprint\":\"f-{m}\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"a\"}}}}]}}\n\n"
+            )
+        };
+        let end = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
+        let text: String = models.iter().map(frame).chain([end.to_owned()]).collect();
+        streamed(&[text.as_bytes()]).map(|s| s.model).map_err(|p| (p.class, p.message))
+    };
+    // A fingerprint is no model's name, and frames of the filter have none.
+    assert_eq!(frames(&["", "m-1", "", "m-1"]), Ok(Some("m-1".to_owned())));
+    let two = "one answer names two models: `m-2` and `m-1`".to_owned();
+    assert_eq!(frames(&["m-2", "m-2", "m-1"]), Err((Class::Unreadable, two)), "the last word hides nothing");
+
+    let events = |model: &str| {
+        let text = String::from_utf8(fixture("responses_stream.sse")).unwrap();
+        let text = text.replacen("\"gpt-4.1-mini-ft\"", &format!("\"{model}\""), 1);
+        streamed_in(&Protocol::Responses, &[text.as_bytes()]).map(|s| s.model).map_err(|p| p.class)
+    };
+    assert_eq!(events(""), Ok(Some("gpt-4.1-mini-ft".to_owned())));
+    assert_eq!(events("m-2"), Err(Class::Unreadable));
+}
+
+#[test]
 fn frames_of_other_servers_are_read_too() {
     for (text, want) in [
         // The usage stands in the frame of the end, the fingerprint is empty, nothing says that it is done.
@@ -215,7 +246,11 @@ fn frames_of_other_servers_are_read_too() {
     assert_eq!(problem.class, Class::Unreadable);
     assert!(problem.message.contains("no UTF-8 at byte 34 (hex ff 22 7d 7d)"), "{}", problem.message);
     let endless = vec![b'x'; 5 << 20];
-    assert_eq!(Stream::default().push(&endless).map(|s: Step| s.content).map_err(|p| p.class), Err(Class::Unreadable));
+    let problem = Stream::default().push(&endless).map(|s: Step| s.content).unwrap_err();
+    assert_eq!(
+        (problem.class, problem.message.as_str()),
+        (Class::Unreadable, "one event of the stream is longer than 4 MiB")
+    );
 }
 
 #[test]

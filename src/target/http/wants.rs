@@ -132,11 +132,10 @@ impl Said {
     /// The answer without what nobody asked for.
     ///
     /// # Errors
-    /// When it calls a tool and was offered none, or says that it calls some and does not say which.
+    /// When it calls a tool that it was not offered, or any where it was told to call none, or says that it calls some and does not say
+    /// which.
     pub(in crate::target) fn held_to(mut self, wants: &Wants) -> Result<Self, Problem> {
-        if !self.tool_calls.is_empty() && wants.tools.is_none() {
-            return Err(Problem::new(Class::Unreadable, "the model called a tool, and it was offered none"));
-        }
+        self.check_calls(wants.tools.as_deref()).map_err(|why| Problem::new(Class::Unreadable, why))?;
         match (self.finish, self.tool_calls.is_empty()) {
             (Finish::ToolCalls, true) => {
                 return Err(Problem::new(Class::Unreadable, "the answer ended to call a tool, and calls none"));
@@ -153,5 +152,23 @@ impl Said {
             }
         }
         Ok(self)
+    }
+
+    /// Whether every tool that it calls may be called.
+    fn check_calls(&self, offer: Option<&Offer>) -> Result<(), String> {
+        if self.tool_calls.is_empty() {
+            return Ok(());
+        }
+        let Some(offer) = offer else { return Err("the model called a tool, and it was offered none".to_owned()) };
+        if offer.choice == Some(ToolChoice::None) {
+            return Err("the model called a tool, and was told to call none".to_owned());
+        }
+        // Of a call that the limit or the filter cut, the start of a name may be all that came.
+        let is_cut = matches!(self.finish, Finish::Length | Finish::Filtered);
+        let offered = |name: &str| offer.tools.iter().any(|t| t.name == name || (is_cut && t.name.starts_with(name)));
+        match self.tool_calls.iter().find(|c| !offered(c.name.raw())) {
+            Some(c) => Err(format!("the model called a tool, and it was not offered that one: `{}`", c.name.raw())),
+            None => Ok(()),
+        }
     }
 }

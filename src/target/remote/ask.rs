@@ -290,6 +290,7 @@ impl RemoteInner {
         let served = self.name_request(head, served);
         let mut failure = Failure::new(problem.class.kind(), self.redact(message));
         failure.served = Some(Box::new(served));
+        failure.form_refused = problem.form_refused;
         failure
     }
 

@@ -218,7 +218,7 @@ fn c19_a_reply_without_end_is_cut_a_packed_one_refused_and_neither_fills_the_mem
         ("one text", json(), vec![b'x'; MIB], 100, "the reply is longer than 8 MiB"),
         ("comments", stream(), line(":"), 100, "the reply is longer than 8 MiB"),
         ("short events", stream(), b"data: {\"choices\":[]}\n\n".repeat(50_000), 100, "the reply is longer than 8 MiB"),
-        ("one event", stream(), line("data: "), 100, "one frame of the stream is longer than 1 MiB"),
+        ("one event", stream(), line("data: "), 100, "one event of the stream is longer than 4 MiB"),
         ("a bomb", packed(json()), bomb.clone(), 1, "the reply is packed (`gzip`)"),
         ("a bomb as stream", packed(stream()), bomb, 1, "the reply is packed (`gzip`)"),
     ];

@@ -111,6 +111,71 @@ fn tool_calls_are_joined_by_index_and_what_cannot_be_joined_is_no_answer() {
 }
 
 #[test]
+fn pieces_that_nothing_tells_apart_are_never_made_one_call() {
+    let read = |functions: &[&str]| {
+        let frame = |f: &&str| format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{f}}}]}}\n\n");
+        let end = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"tool_calls\"}]}\n\n";
+        let text: String = functions.iter().map(frame).chain([end.to_owned()]).collect();
+        let mut stream = Stream::new(&Protocol::Chat);
+        stream.push(text.as_bytes())?;
+        stream.end().map(|s| s.tool_calls)
+    };
+    let bare = |f: &str| format!(r#"{{"tool_calls":[{{"function":{f}}}]}}"#);
+    let single = |f: &str| format!(r#"{{"function_call":{f}}}"#);
+    for form in [&bare as &dyn Fn(&str) -> String, &single] {
+        for (one, other) in [
+            (r#"{"name":"look","arguments":"{}"}"#, r#"{"name":"send","arguments":"{}"}"#),
+            (r#"{"name":"look"}"#, r#"{"name":"send"}"#),
+            (r#"{"name":"look","arguments":"{}"}"#, r#"{"name":"look","arguments":"{}"}"#),
+            (r#"{"name":"look","arguments":{"a":1}}"#, r#"{"arguments":"{}"}"#),
+        ] {
+            let problem = read(&[&form(one), &form(other)]).unwrap_err();
+            assert_eq!(problem.class, Class::Unreadable);
+            assert!(problem.message.contains("cannot be told apart"), "{}", problem.message);
+        }
+        // Pieces of one call: the name once or with each of them, and an end that brings nothing.
+        for pieces in [
+            [r#"{"name":"look","arguments":"{\"a\""}"#, r#"{"arguments":":{}}"}"#, r#"{"arguments":""}"#],
+            [r#"{"name":"look"}"#, r#"{"name":"look","arguments":"{\"a\":{}"}"#, r#"{"name":"look","arguments":"}"}"#],
+        ] {
+            let pieces = pieces.map(form);
+            assert_eq!(read(&pieces.each_ref().map(String::as_str)).unwrap(), [call("look", "{\"a\":{}}")]);
+        }
+    }
+    // In one piece the place tells them apart, and an index everywhere.
+    let two = r#"{"tool_calls":[{"function":{"name":"look","arguments":"{}"}},{"function":{"name":"send","arguments":"{}"}}]}"#;
+    assert_eq!(read(&[two]).unwrap(), [call("look", "{}"), call("send", "{}")]);
+}
+
+#[test]
+fn only_a_tool_that_was_offered_may_be_called() {
+    let said = |name: &str, finish| Said { tool_calls: vec![call(name, "{}")], finish, ..said("", None) };
+    let with = |choice| {
+        let mut wants = offering(&["look", "send"]);
+        wants.tools = wants.tools.map(|o| Arc::new(Offer { choice, ..(*o).clone() }));
+        wants
+    };
+    let held = |said: Said, wants: &Wants| said.held_to(wants).map(|s| s.finish).map_err(|p| (p.class, p.message));
+    let broken = |message: &str| Err((Class::Unreadable, message.to_owned()));
+    assert_eq!(held(said("send", Finish::ToolCalls), &with(None)), Ok(Finish::ToolCalls));
+    let other = "the model called a tool, and it was not offered that one: `rm_rf`";
+    for finish in [Finish::ToolCalls, Finish::Stop, Finish::Length] {
+        assert_eq!(held(said("rm_rf", finish), &with(Some(ToolChoice::Auto))), broken(other));
+    }
+    let none = "the model called a tool, and was told to call none";
+    assert_eq!(held(said("look", Finish::ToolCalls), &with(Some(ToolChoice::None))), broken(none));
+    assert_eq!(
+        held(said("look", Finish::ToolCalls), &Wants::default()),
+        broken("the model called a tool, and it was offered none")
+    );
+    // The limit or the filter may cut a name.
+    for finish in [Finish::Length, Finish::Filtered] {
+        assert_eq!(held(said("lo", finish), &with(None)), Ok(finish));
+    }
+    assert_eq!(held(said("lo", Finish::Stop), &with(None)), broken(&other.replace("rm_rf", "lo")));
+}
+
+#[test]
 fn probabilities_are_whole_or_unknown_and_never_more_than_wheld_to() {
     let read = |logprobs: &str, wants: &Wants| {
         let body =
@@ -128,6 +193,9 @@ fn probabilities_are_whole_or_unknown_and_never_more_than_wheld_to() {
         format!(r#"{{"content":[{good},{{"token":"b"}}]}}"#),
         format!(r#"{{"content":[{good},{{"logprob":-1}}]}}"#),
         r#"{"content":[{"token":"a","logprob":"-1"}]}"#.to_owned(),
+        // No probability is above 1.
+        format!(r#"{{"content":[{good},{{"token":"b","logprob":0.5}}]}}"#),
+        format!(r#"{{"content":[{}]}}"#, good.replace("-3", "1e-3")),
         r#"{"content":[{"token":"a","logprob":-1,"top_logprobs":7}]}"#.to_owned(),
     ] {
         assert_eq!(read(&unknown, &everything()), None, "{unknown}");
