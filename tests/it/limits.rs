@@ -123,7 +123,7 @@ fn what_a_question_waits_for_its_limits_is_recorded_apart_and_in_no_latency() {
     let all = records(&p);
     let mut waits: Vec<u64> = all.iter().map(|r| served(r, "waited-us")).collect();
     waits.sort_unstable();
-    assert!(waits[0] == 0 && waits[3] >= 1_000_000, "half a second after each other: {waits:?}");
+    assert!(waits[3] >= 1_000_000 && waits[3] - waits[0] >= 900_000, "half a second after each other: {waits:?}");
     let last = all.iter().find(|r| served(r, "waited-us") == waits[3]).unwrap();
     let total = last["result"]["response"]["timing"]["total-us"].as_u64().unwrap();
     assert!(total < waits[3] && served(last, "attempts") == 1, "{last}");

@@ -85,7 +85,7 @@ fn a_suite_on_remote_targets_gets_a_verdict_and_every_answer_its_evidence() {
         assert_eq!((&r["text"], &r["finish"]), (&"x".into(), &"stop".into()), "{case} {target}: {result}");
         assert_eq!((&served["model"], &served["fingerprint"]), (&MODEL.into(), &"fp_1".into()));
         assert_eq!((&served["request"], &served["region"]), (&"r-1".into(), &"Sweden Central".into()));
-        assert_eq!((&served["attempts"], &served["waited-us"]), (&1.into(), &0.into()));
+        assert_eq!(served["attempts"], 1);
         assert_eq!(served["streamed"], true);
         let at = |k: &str| r["timing"][k].as_u64().unwrap();
         assert!(0 < at("first-token-us") && at("first-token-us") <= at("total-us"), "{result}");

@@ -13,7 +13,7 @@ use crate::types::{
     DigestBuilder, Failure, FailureKind, Response, Served, SplitMix64, Timing, TokenLogprob, ToolCall, Untrusted,
 };
 use reqwest::header::HeaderMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// An answer with what the reply's head said and when its pieces came.
 struct Reply {
@@ -31,8 +31,9 @@ impl RemoteInner {
         let mut served = Served::default();
         let demand = Demand::new(question, self.spec.allowance.price);
         let (mut renewed, mut search) = (false, Search::default());
-        // Times that the question has travelled, and how long it was kept back before the last of them.
-        let (mut calls, mut known_us) = (0, 0);
+        let mut calls = 0;
+        // Read off the clock, not added up from the waits that somebody thought of: nothing can be left out.
+        let begin = Instant::now();
         loop {
             calls += 1;
             let mut call = Call::new(&self.tape, question.trial.as_ref(), calls);
@@ -41,12 +42,11 @@ impl RemoteInner {
                 Some(address) => place::admit_again(&self.places, address, demand, first).await,
                 None => place::admit(&self.places, &search, demand, first).await,
             };
-            let (at, ticket, queued) = admitted.map_err(|why| self.stop(why))?;
+            let (at, ticket) = admitted.map_err(|why| self.stop(why))?;
             let place = &self.places[at];
             if self.places.len() > 1 {
                 (served.endpoint, served.failover) = (Some(place.url.origin().ascii_serialization().into()), at > 0);
             }
-            served.waited_us += micros(queued);
             // A token is fetched outside the attempt, for its time is none of the model's; and after the wait, in which one may end.
             let grant = match place.access.grant().await {
                 Ok(grant) => grant,
@@ -55,9 +55,7 @@ impl RemoteInner {
                     return Err(self.give_up(problem, &HeaderMap::new(), served));
                 }
             };
-            call.waited(served.waited_us - known_us);
-            known_us += call.waited_us();
-            served.waited_us = known_us;
+            call.begun(begin, served.waited_us);
             let field = call.limit_field().unwrap_or_else(|| place.limit_field());
             let attempt = self.exchange(question, place, field, &ticket, &grant, &mut call);
             let outcome = match tokio::time::timeout(self.spec.patience.timeout, attempt).await {
@@ -68,6 +66,7 @@ impl RemoteInner {
                     Err((HeaderMap::new(), Problem::new(Class::Late, late)))
                 }
             };
+            served.waited_us += call.waited_us();
             if let Ok(reply) = &outcome
                 && reply.said.logprobs.as_ref().is_some_and(|tokens| !self.may_keep(tokens))
             {
@@ -133,7 +132,6 @@ impl RemoteInner {
             if !self.tape.is_replay() {
                 self.shared.sleep(wait).await.map_err(|why| self.stop(why))?;
             }
-            served.waited_us += micros(wait);
         }
     }
 

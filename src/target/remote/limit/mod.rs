@@ -299,14 +299,14 @@ impl Deployment {
         f(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner), now)
     }
 
-    /// Waits until a question may be sent, and says how long that was: nothing, where nobody had to wait.
+    /// Waits until a question may be sent.
     ///
     /// # Errors
     /// Why it will not be sent: the run has stopped, or this question found that it must.
-    pub(super) async fn admit(self: &Arc<Self>, demand: Demand, first: bool) -> Result<(Ticket, Duration), String> {
+    pub(super) async fn admit(self: &Arc<Self>, demand: Demand, first: bool) -> Result<Ticket, String> {
         loop {
-            if let Some(admitted) = self.enter(demand, first, true).await? {
-                return Ok(admitted);
+            if let Some(ticket) = self.enter(demand, first, true).await? {
+                return Ok(ticket);
             }
         }
     }
@@ -319,7 +319,7 @@ impl Deployment {
         self: &Arc<Self>,
         demand: Demand,
         first: bool,
-    ) -> Result<Option<(Ticket, Duration)>, String> {
+    ) -> Result<Option<Ticket>, String> {
         self.enter(demand, first, false).await
     }
 
@@ -334,13 +334,9 @@ impl Deployment {
         demand: Demand,
         first: bool,
         patient: bool,
-    ) -> Result<Option<(Ticket, Duration)>, String> {
-        let began = Instant::now();
+    ) -> Result<Option<Ticket>, String> {
         let mut changes = self.shared.changes.subscribe();
-        let (turn, mut waited) = match self.turn.try_lock() {
-            Ok(turn) => (turn, false),
-            Err(_) => (self.turn.lock().await, true),
-        };
+        let turn = self.turn.lock().await;
         loop {
             if let Some(why) = self.shared.why_stopped() {
                 return Err(why);
@@ -355,14 +351,12 @@ impl Deployment {
                 Ok((id, probe)) => {
                     drop(turn);
                     self.with(|s, _| if first { s.firsts += 1 } else { s.retries += 1 });
-                    let waited = if waited { began.elapsed() } else { Duration::ZERO };
                     let sent = Instant::now();
-                    let ticket = Ticket { deployment: Arc::clone(self), id, probe, demand, sent, ended: false };
-                    return Ok(Some((ticket, waited)));
+                    let deployment = Arc::clone(self);
+                    return Ok(Some(Ticket { deployment, id, probe, demand, sent, ended: false }));
                 }
                 Err(wait) => wait,
             };
-            waited = true;
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 _ = changes.changed() => {}
