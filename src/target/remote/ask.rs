@@ -81,7 +81,7 @@ impl RemoteInner {
                     self.tape.ended(question, calls).map_err(|why| self.stop(why))?;
                     return Ok(self.response(reply, served));
                 }
-                Err(problem) => problem,
+                Err((head, problem)) => (head, problem.without(|text| self.redact(text))),
             };
             let told = problem.wait.unwrap_or_default();
             let patience = self.spec.patience;
@@ -295,8 +295,9 @@ impl RemoteInner {
     fn name_request(&self, head: &HeaderMap, served: Served) -> Served {
         let text = |names: &[&str]| {
             let value = names.iter().find_map(|n| head.get(*n))?;
-            let text: String = String::from_utf8_lossy(value.as_bytes()).chars().take(200).collect();
-            Some(Untrusted::new(self.redact(text)))
+            // Cut when no secret is in it any more: the half of one would not be known for what it is.
+            let text = self.redact(String::from_utf8_lossy(value.as_bytes()).into_owned());
+            Some(Untrusted::new(text.chars().take(200).collect::<String>()))
         };
         Served {
             request: text(&["apim-request-id", "x-request-id", "x-ms-request-id"]),

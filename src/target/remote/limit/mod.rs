@@ -329,12 +329,7 @@ impl Deployment {
     }
 
     /// Waits for leave, for an open breaker too if `patient`.
-    async fn enter(
-        self: &Arc<Self>,
-        demand: Demand,
-        first: bool,
-        patient: bool,
-    ) -> Result<Option<Ticket>, String> {
+    async fn enter(self: &Arc<Self>, demand: Demand, first: bool, patient: bool) -> Result<Option<Ticket>, String> {
         let mut changes = self.shared.changes.subscribe();
         let turn = self.turn.lock().await;
         loop {
