@@ -268,13 +268,14 @@ fn no_cut_of_what_a_server_says_leaves_a_part_of_the_key() {
         let p = project(&mock, "attempts = 1");
         let case = |i: usize, q: &str| {
             format!(
-                "{{\"id\":\"c{i}\",\"task\":\"qa\",\"cluster\":\"{i}\",\"vars\":{{\"q\":\"{q}\"}},\"expect\":{{\"answer\":\"x\",\"secrets\":[\"QQ\"]}}}}\n"
+                "{{\"id\":\"c{i}\",\"task\":\"qa\",\"cluster\":\"{q}\",\"vars\":{{\"q\":\"{q}\"}},\"expect\":{{\"answer\":\"x\",\"secrets\":[\"QQ\"]}}}}\n"
             )
         };
         let cases: String = questions.iter().enumerate().map(|(i, q)| case(i, q) + &case(i + 5, q)).collect();
         p.write("suites/mini/cases.jsonl", cases);
         let out = p.run_with(&[GATE.as_slice(), &["-j", "1"]].concat(), &[("MOCK_KEY", key)]);
         assert_hidden(&p, &out, [key]);
+        assert!(p.path("r/journal.jsonl").exists(), "{out:?}");
         let said = out.stderr + &p.read("r/journal.jsonl");
         assert!(said.contains("m m m [key withheld]"), "{said}");
     }
