@@ -62,7 +62,8 @@ pub(super) async fn admit(
     first: bool,
 ) -> Result<(usize, Ticket), String> {
     let order = (0..places.len()).map(|k| (search.from + k) % places.len());
-    if places.len() > 1 {
+    // Where all are gone nobody goes on trying: the run ends.
+    if places.len() > 1 && !places.iter().all(|p| p.deployment.is_gone()) {
         for at in order.clone() {
             if let Some(ticket) = places[at].deployment.admit_unless_open(demand, first).await? {
                 return Ok((at, ticket));

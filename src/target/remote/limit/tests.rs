@@ -4,7 +4,8 @@ use super::breaker::{Breaker, Gate};
 use super::pace::{Pace, RateLimits};
 use super::spend::{Affordable, Spend};
 use super::*;
-use crate::types::{JsonText, Role, Schema, SplitMix64, Turn, Wants};
+use crate::target::Probing;
+use crate::types::{JsonText, Role, Schema, SplitMix64, Turn, Usage, Wants};
 
 fn limits(requests: Option<f64>, tokens: Option<f64>) -> RateLimits {
     RateLimits { requests_per_minute: requests, tokens_per_minute: tokens }
@@ -151,6 +152,12 @@ fn a_breaker_opens_lets_one_probe_through_and_gives_up_after_three() {
         b.failed(true, s(12 + 10 * k));
     }
     assert_eq!(b.gate(s(1000)), Gate::Gone);
+    assert_eq!(b.gate_of_several(s(33)), Gate::Open(s(9)), "it failed at 32 s");
+    assert_eq!(b.gate_of_several(s(42)), Gate::Probe, "with another endpoint one goes on trying");
+    assert!(b.send());
+    assert_eq!(b.gate_of_several(s(42)), Gate::Probing);
+    b.failed(true, s(42));
+    assert_eq!(b.gate_of_several(s(43)), Gate::Open(s(9)));
     let mut b = Breaker::new(1, s(10));
     b.failed(false, s(0));
     assert!(b.send());
@@ -196,6 +203,45 @@ fn a_cap_holds_even_if_everything_under_way_costs_the_most_that_it_can() {
 fn gate(allowance: Allowance) -> (Arc<Deployment>, Arc<Shared>) {
     let shared = Shared::new(None);
     (Deployment::new(allowance, Arc::clone(&shared)), shared)
+}
+
+#[test]
+fn what_a_server_adds_to_a_prompt_is_added_to_the_next_and_bounded_and_forgotten() {
+    on_clock(async {
+        let limits = RateLimits { tokens_per_minute: Some(6e7), ..RateLimits::default() };
+        let (deployment, _) = gate(Allowance { limits, ..Allowance::default() });
+        let short = Demand::new(&question("x"), None);
+        let long = Demand::new(&question(&"lorem ipsum ".repeat(1_000)), None);
+        let probe = TrialRef::Probe { when: Probing::Before, question: 0 };
+        let probe = Demand::new(&Question { trial: Some(probe), ..question("x") }, None);
+        let answered = |demand: Demand, above: u64| {
+            let deployment = Arc::clone(&deployment);
+            async move {
+                let prompt = demand.prompt as u64 + above;
+                let usage = Usage { prompt, completion: 1, reasoning: None };
+                deployment.admit(demand, true).await.unwrap().end(Ending::Answered(Some(usage)));
+            }
+        };
+        let tokens = |demand: Demand| deployment.with(|s, _| s.tokens(demand));
+        let plain = tokens(long);
+        answered(probe, 3_000).await;
+        assert_eq!(tokens(long), plain, "a probe is none of the suite's prompts");
+        answered(short, 3_000).await;
+        assert_eq!(tokens(long), plain + 3_000.0, "as many as to a short one");
+        for _ in 0..40 {
+            answered(short, 0).await;
+        }
+        assert!(tokens(long) < plain + 600.0, "{}", tokens(long) - plain);
+        let id = deployment.with(|s, now| s.pace.send(now, 10.0, 1.0));
+        deployment.with(|s, now| {
+            s.pace.settle(id, 2f64.powi(63));
+            s.learn(short, 2f64.powi(63));
+            assert_eq!(s.tokens(short), 6e7, "a minute's limit is the most that one request takes");
+            let later = now + Duration::from_secs(130);
+            s.pace.head(id, now);
+            assert!(s.pace.wait(later, 6e7, 1.0).is_zero(), "and the next goes out after that");
+        });
+    });
 }
 
 fn on_clock<T>(test: impl Future<Output = T>) -> T {
