@@ -256,6 +256,20 @@ fn attempts_that_nobody_counted_are_charged_at_their_worst() {
 }
 
 #[test]
+fn a_cap_holds_over_all_sittings_of_a_run_that_only_fails() {
+    let mock = Mock::start(|_| status(500, ""));
+    let p = project(&mock, &format!("{PRICE}\nbreaker-seconds = 0\nlongest-wait-seconds = 0"));
+    let sitting = |_| run(&p, &["-j", "8", "--max-cost", "0.002", "--no-probe"]);
+    let sittings: Vec<Outcome> = (0..6).map(sitting).collect();
+    assert!(sittings.iter().all(|out| out.code == 4), "{sittings:?}");
+    assert!(sittings[5].stderr.contains("`--max-cost`"), "{sittings:?}");
+    let asked = mock.asked().len();
+    // 24 tokens of answer: no attempt is cheaper than that.
+    assert!(asked >= 4 && asked as f64 * 96.0 / 1e6 <= 0.002, "{asked} requests");
+    assert!(p.read("r/unrecorded.jsonl").contains("\"uncounted\":"));
+}
+
+#[test]
 fn a_cap_needs_a_price_and_belongs_to_a_suite() {
     let mock = Mock::start(|_| answer("x"));
     let p = project(&mock, "");

@@ -31,7 +31,7 @@ impl RemoteInner {
         let mut served = Served::default();
         let demand = Demand::new(question, self.spec.allowance.price);
         let (mut renewed, mut search) = (false, Search::default());
-        let mut calls = 0;
+        let (mut calls, mut renamed) = (0, Vec::new());
         // Read off the clock, not added up from the waits that somebody thought of: nothing can be left out.
         let begin = Instant::now();
         loop {
@@ -42,7 +42,7 @@ impl RemoteInner {
                 Some(address) => place::admit_again(&self.places, address, demand, first).await,
                 None => place::admit(&self.places, &search, demand, first).await,
             };
-            let (at, ticket) = admitted.map_err(|why| self.stop(why))?;
+            let (at, ticket) = admitted.map_err(|why| self.stop(why, &served))?;
             let place = &self.places[at];
             if self.places.len() > 1 {
                 (served.endpoint, served.failover) = (Some(place.url.origin().ascii_serialization().into()), at > 0);
@@ -73,12 +73,12 @@ impl RemoteInner {
                 call.withhold();
             }
             let secrets: Vec<Key> = self.places.iter().flat_map(|p| p.access.secrets()).collect();
-            call.keep(&secrets).map_err(|why| self.stop(why))?;
+            call.keep(&secrets).map_err(|why| self.stop(why, &served))?;
             let (head, mut problem) = match outcome {
                 Ok(reply) => {
                     ticket.end(Ending::Answered(reply.said.usage));
                     served.attempts += 1;
-                    self.tape.ended(question, calls).map_err(|why| self.stop(why))?;
+                    self.tape.ended(question, calls).map_err(|why| self.stop(why, &served))?;
                     return Ok(self.response(reply, served));
                 }
                 Err((head, problem)) => (head, problem.without(|text| self.redact(text))),
@@ -95,8 +95,9 @@ impl RemoteInner {
                 continue;
             }
             search = Search::default();
-            if problem.class == Class::LimitName && !served.limit_renamed {
-                // No model saw the question: its form was refused, at once and for every question alike.
+            if problem.class == Class::LimitName && !renamed.contains(&at) {
+                // No model saw the question: its form was refused, at once and for every question alike. Each endpoint has a word of its own.
+                renamed.push(at);
                 served.limit_renamed = true;
                 place.rename_limit(field);
                 continue;
@@ -112,6 +113,9 @@ impl RemoteInner {
             {
                 problem.message.insert_str(0, &about);
             }
+            if self.places.len() > 1 && problem.class == Class::Auth {
+                problem.message.insert_str(0, &self.whose(at));
+            }
             served.attempts += 1;
             served.uncounted += u32::from(problem.class.may_be_billed());
             let jitter = jitter.get_or_insert_with(|| self.jitter(question));
@@ -121,16 +125,16 @@ impl RemoteInner {
                 !problem.class.is_transient() || served.attempts >= patience.attempts || told > patience.longest_wait;
             if give_up {
                 if problem.class != Class::Unrecorded {
-                    self.tape.ended(question, calls).map_err(|why| self.stop(why))?;
+                    self.tape.ended(question, calls).map_err(|why| self.stop(why, &served))?;
                 }
                 return Err(self.give_up(problem, &head, served));
             }
             place
                 .deployment
                 .allow_retry(problem.class)
-                .map_err(|why| self.stop(format!("{why}; the last trouble was: {}", problem.message)))?;
+                .map_err(|why| self.stop(format!("{why}; the last trouble was: {}", problem.message), &served))?;
             if !self.tape.is_replay() {
-                self.shared.sleep(wait).await.map_err(|why| self.stop(why))?;
+                self.shared.sleep(wait).await.map_err(|why| self.stop(why, &served))?;
             }
         }
     }
@@ -143,11 +147,20 @@ impl RemoteInner {
         self.failure(problem, head, served)
     }
 
-    /// Ends the run, which goes on at the next sitting: nothing is recorded for the question.
-    fn stop(&self, why: String) -> Failure {
+    /// Ends the run, which goes on at the next sitting: nothing is recorded for the question but what it may have cost.
+    fn stop(&self, why: String, served: &Served) -> Failure {
         let why = self.redact(why);
         self.shared.stop(&why);
-        Failure::new(FailureKind::Unavailable, why)
+        let served = (served.attempts > 0).then(|| Box::new(served.clone()));
+        Failure { served, ..Failure::new(FailureKind::Unavailable, why) }
+    }
+
+    /// Which of several endpoints says something of a credential, and which: the start of the message.
+    fn whose(&self, at: usize) -> String {
+        let endpoint = self.places[at].url.origin().ascii_serialization();
+        let spec = self.spec.places().swap_remove(at);
+        let key = spec.key_env.map(|k| format!(", asked with the key of `{k}`")).unwrap_or_default();
+        format!("endpoint {endpoint}{key}: ")
     }
 
     /// The back-off's random stream: the run's seed and the question decide it, not the order in which questions fail.
