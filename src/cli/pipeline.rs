@@ -137,7 +137,7 @@ pub fn ask_roles(
     let dir = RunDir::new(options.run_dir.unwrap_or_else(|| default_dir(&manifest)));
     let mut open = dir.open(manifest)?;
     if let Some(cap) = &cap {
-        cap.add(spend::spent(loaded, config, roles, &plan, &open.recorded, &open.probes)?);
+        cap.add(spend::spent(loaded, config, roles, &plan, &open)?);
     }
     taping.begin(&open, options.seed, options.concurrency, unprobed)?;
     // Said before the first question, so that whoever interrupts the run knows where it lies.

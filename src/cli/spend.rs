@@ -6,9 +6,9 @@ use super::pipeline::Loaded;
 use super::provider::Provider;
 use crate::gate::{Limits, Price};
 use crate::run::{self, Plan};
-use crate::store::{ProbeRecord, Record, TrialResult};
+use crate::store::{OpenRun, TrialResult};
 use crate::target::{RateLimits, Spend, TokenPrice};
-use crate::types::{Digest, TargetName};
+use crate::types::TargetName;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -46,7 +46,8 @@ pub fn cap(
     Ok(Some(Arc::new(Spend::new(usd))))
 }
 
-/// What the recorded trials and probes of a run have cost, US dollars; where a server did not count, the most that it can have been.
+/// What the trials and probes of a run have cost until now, US dollars, those that were left without a record included; where a server did
+/// not count, the most that it can have been.
 ///
 /// # Errors
 /// When a target is unknown or a prompt does not render.
@@ -55,21 +56,28 @@ pub fn spent(
     config: &Config,
     roles: &[(TargetName, TargetName)],
     plan: &Plan,
-    recorded: &BTreeMap<Digest, Record>,
-    probes: &[ProbeRecord],
+    open: &OpenRun,
 ) -> Result<f64, CliError> {
     let mut spent = 0.0;
-    for probe in probes {
+    for probe in &open.probes {
         let price = config.target(&probe.target)?.price.map(price);
         spent += price.map_or(0.0, |p| cost(p, p.worst(&run::question_of(probe)), &probe.result));
     }
+    let mut lost: BTreeMap<_, f64> = BTreeMap::new();
+    for unrecorded in &open.unrecorded {
+        *lost.entry(unrecorded.trial).or_default() += f64::from(unrecorded.uncounted);
+    }
     for trial in &plan.trials {
-        let Some(record) = recorded.get(&trial.id) else { continue };
+        let (record, lost) = (open.recorded.get(&trial.id), lost.get(&trial.id));
+        if record.is_none() && lost.is_none() {
+            continue;
+        }
         let c = config.target(&roles[trial.arm].1)?;
         let (Provider::Remote(_), Some(price)) = (&c.provider, c.price.map(price)) else { continue };
         let case = &loaded.suite.cases()[trial.case];
         let question = run::question(&loaded.suite, &c.prompt, case).map_err(|d| CliError::Usage(d.to_string()))?;
-        spent += cost(price, price.worst(&question), &record.result);
+        let worst = price.worst(&question);
+        spent += record.map_or(0.0, |r| cost(price, worst, &r.result)) + worst * lost.copied().unwrap_or_default();
     }
     Ok(spent)
 }

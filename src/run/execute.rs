@@ -3,7 +3,7 @@
 use super::events::Event;
 use super::load::Load;
 use super::plan::{Plan, Trial};
-use crate::store::{OpenRun, Record, StoreError, TrialResult};
+use crate::store::{OpenRun, Record, StoreError, TrialResult, Unrecorded};
 use crate::suite::diag::Diagnostic;
 use crate::suite::{Case, Suite};
 use crate::target::{Question, Target, TrialRef};
@@ -194,6 +194,11 @@ fn record(suite: &Suite, plan: &Plan, open: &mut OpenRun, done: Result<Asked, Jo
     })?;
     let arm = plan.arms[trial.arm].name.clone();
     if let Err(f @ Failure { kind: FailureKind::Unavailable, .. }) = &result {
+        let uncounted = f.served.as_ref().map_or(0, |s| s.uncounted);
+        if uncounted > 0 {
+            // The question is asked again at the next sitting, and what was spent on it until now stays spent.
+            open.note_unrecorded(Unrecorded { trial: trial.id, uncounted })?;
+        }
         return Err(RunError::Unavailable { target: arm, message: f.message.for_terminal(400) });
     }
     let failed = result.is_err();

@@ -2,17 +2,20 @@
 
 mod golden;
 mod journal;
+mod lines;
 mod manifest;
 mod probes;
 mod run_dir;
 #[cfg(test)]
 mod tests;
+mod unrecorded;
 
 pub use golden::{GoldenAnswer, GoldenChange, GoldenFile, GoldenTarget, diff_golden, to_lines};
 pub use journal::{JournalWriter, Record, TrialResult};
 pub use manifest::{ArmRef, Manifest, PolicyRef, Purpose, RUN_FORMAT, ReplayRef, SuiteRef};
 pub use probes::{ProbeRecord, When};
 pub use run_dir::{OpenRun, RunDir, SealedRun, write_atomically};
+pub use unrecorded::Unrecorded;
 
 use std::path::Path;
 

@@ -3,8 +3,10 @@
 use super::StoreError;
 use super::golden::GoldenAnswer;
 use super::journal::{self, JournalWriter, Record};
+use super::lines;
 use super::manifest::{Manifest, RUN_FORMAT};
-use super::probes::{self, ProbeRecord};
+use super::probes::ProbeRecord;
+use super::unrecorded::Unrecorded;
 use crate::types::Digest;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -17,6 +19,10 @@ use std::path::{Path, PathBuf};
 const SEAL_FORMAT: &str = "goldgate.seal/1";
 /// What targets answered to probes.
 const PROBES: &str = "probes.jsonl";
+/// One of its lines.
+const PROBE: &str = "probe";
+/// What was spent on questions that have no record.
+const UNRECORDED: &str = "unrecorded.jsonl";
 
 /// The files of a run directory.
 #[derive(Clone, Debug)]
@@ -50,6 +56,8 @@ pub struct OpenRun {
     pub journal: JournalWriter,
     /// What targets answered to probes in earlier sittings and in this one.
     pub probes: Vec<ProbeRecord>,
+    /// What earlier sittings and this one spent on questions that they did not record.
+    pub unrecorded: Vec<Unrecorded>,
     manifest: Manifest,
     _lock: File,
 }
@@ -121,8 +129,9 @@ impl RunDir {
         };
         let (journal, records) = JournalWriter::open(&self.file("journal.jsonl"))?;
         let recorded = records.into_iter().map(|r| (r.trial, r)).collect();
-        let (probes, _) = probes::read(&self.file(PROBES))?;
-        Ok(OpenRun { dir: self.clone(), recorded, journal, probes, manifest, _lock: lock })
+        let (probes, _) = lines::read(&self.file(PROBES), PROBE)?;
+        let (unrecorded, _) = lines::read(&self.file(UNRECORDED), "line")?;
+        Ok(OpenRun { dir: self.clone(), recorded, journal, probes, unrecorded, manifest, _lock: lock })
     }
 
     /// Reads a complete run back and checks that it is what was sealed.
@@ -165,7 +174,7 @@ impl RunDir {
             }
         }
         self.check_probes(seal.probes)?;
-        let (probes, _) = probes::read(&self.file(PROBES))?;
+        let (probes, _) = lines::read(&self.file(PROBES), PROBE)?;
         if records.len() != seal.records || records.len() != manifest.trials {
             let reason = format!("{} records are there, {} were planned", records.len(), manifest.trials);
             return Err(StoreError::Corrupt { path: shown, what: "its journal".to_owned(), reason });
@@ -200,6 +209,8 @@ impl RunDir {
             ("seal.json", "run.json")
         } else if !there("run.json") && there(PROBES) {
             (PROBES, "run.json")
+        } else if !there("run.json") && there(UNRECORDED) {
+            (UNRECORDED, "run.json")
         } else if there("seal.json") && !there("journal.jsonl") {
             ("seal.json", "journal.jsonl")
         } else if !there("seal.json") && there("verdict.json") {
@@ -305,8 +316,18 @@ impl OpenRun {
     /// # Errors
     /// When the file cannot be written: the run must stop.
     pub fn record_probe(&mut self, record: ProbeRecord) -> Result<(), StoreError> {
-        probes::append(&self.dir.file(PROBES), &record)?;
+        lines::append(&self.dir.file(PROBES), PROBE, &record)?;
         self.probes.push(record);
+        Ok(())
+    }
+
+    /// Notes what a question without a record has cost; when this returns it survives a power loss.
+    ///
+    /// # Errors
+    /// When the file cannot be written: the run must stop.
+    pub fn note_unrecorded(&mut self, spent: Unrecorded) -> Result<(), StoreError> {
+        lines::append(&self.dir.file(UNRECORDED), "line", &spent)?;
+        self.unrecorded.push(spent);
         Ok(())
     }
 

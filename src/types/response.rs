@@ -80,8 +80,8 @@ impl Response {
 pub struct Served {
     /// How often the question was sent.
     pub attempts: u32,
-    /// Microseconds in which it was kept back: by the deployment's limits, by a wait that the server asked for or by the back-off; in no
-    /// other time.
+    /// Microseconds from its start to the moment at which it was sent for the last time: what the deployment's limits, a wait that the
+    /// server asked for, the back-off, the fetching of a token, a connection that was not made or an attempt before took; in no other time.
     pub waited_us: u64,
     /// Microseconds between the moment at which it was due and its start; what it was kept back from then on is in `waited_us`. `None` where
     /// the run did not ask at a stated rate.

@@ -265,6 +265,21 @@ fn the_azure_cli_is_asked_as_a_process_with_a_limit() {
     assert!(out.stderr.contains("`az`) is not on the path"), "{}", out.stderr);
 }
 
+#[cfg(unix)]
+#[test]
+fn what_a_token_takes_to_come_is_in_what_the_question_waited() {
+    let mock = open();
+    let p = project(&mock, "identity = \"azure-cli\"\n");
+    let token = format!("{{\"accessToken\": \"{TOKEN}\", \"expires_on\": 4102444800, \"tokenType\": \"Bearer\"}}");
+    let path = az(&p, &format!("sleep 1\necho '{token}'"));
+    let out = run(&p, &[GATE.as_slice(), &["--no-probe", "--arrival-rate", "1000"]].concat(), &[("PATH", &path)]);
+    let journal = p.read("r/journal.jsonl");
+    let record = |l: &str| serde_json::from_str::<Value>(l).unwrap()["result"]["response"]["served"].clone();
+    let longest = journal.lines().map(|l| record(l)["waited-us"].as_u64().unwrap()).max();
+    // The first question came while nobody had a token yet.
+    assert!(longest >= Some(1_000_000), "{longest:?}: {out:?}");
+}
+
 #[test]
 fn sixteen_questions_replace_an_ended_token_by_one_request() {
     // The first token has ended when it comes: of the questions that wait for it, one fetches the next, for all.

@@ -344,14 +344,13 @@ fn is_down(results: Option<&Value>) -> bool {
 
 /// A reply that is no JSON of the expected form.
 pub(super) fn unreadable(json: &[u8], e: &serde_json::Error) -> Problem {
-    let start = String::from_utf8_lossy(&json[..json.len().min(120)]).into_owned();
     // Bytes that are no text are shown as such: what they stood for is not ours to guess.
-    let message = match std::str::from_utf8(json) {
-        Ok(_) => format!("the reply cannot be read ({e}): {start}"),
+    let before = match std::str::from_utf8(json) {
+        Ok(_) => format!("the reply cannot be read ({e}): "),
         Err(at) => {
             let bytes: String = json[at.valid_up_to()..].iter().take(4).map(|b| format!(" {b:02x}")).collect();
-            format!("the reply is no UTF-8 at byte {} (hex{bytes}): {start}", at.valid_up_to())
+            format!("the reply is no UTF-8 at byte {} (hex{bytes}): ", at.valid_up_to())
         }
     };
-    Problem::new(Class::Unreadable, message)
+    Problem::quoting(Class::Unreadable, before, &String::from_utf8_lossy(json), error::START)
 }

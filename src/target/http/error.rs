@@ -5,6 +5,7 @@ use crate::types::FailureKind;
 use jiff::Timestamp;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use serde_json::Value;
+use std::ops::Range;
 use std::time::Duration;
 
 /// What kind of trouble it is: it decides whether to ask again, and what becomes of the trial.
@@ -101,8 +102,10 @@ impl Class {
 pub(in crate::target) struct Problem {
     /// The kind of trouble.
     pub class: Class,
-    /// What happened, in the server's words where it had any.
+    /// What happened, in the server's words where it had any, which may be long and hold a secret: see [`Self::without`].
     pub message: String,
+    /// Where in the message the server speaks, and how many characters of that are kept.
+    quote: Option<(Range<usize>, usize)>,
     /// How long the server asks us to wait.
     pub wait: Option<Duration>,
     /// Whether the server does not know the credential (HTTP 401): another one may be known.
@@ -114,10 +117,33 @@ pub(in crate::target) struct Problem {
 impl Problem {
     /// A problem without a hint.
     pub(in crate::target) fn new(class: Class, message: impl Into<String>) -> Self {
-        Self { class, message: message.into(), wait: None, unknown_credential: false, form_refused: false }
+        Self { class, message: message.into(), quote: None, wait: None, unknown_credential: false, form_refused: false }
+    }
+
+    /// A problem that is told by the start of what a server said: so many characters of it are kept.
+    pub(in crate::target) fn quoting(class: Class, before: impl Into<String>, said: &str, most: usize) -> Self {
+        let mut message = before.into();
+        let start = message.len();
+        message.push_str(said);
+        let quote = Some((start..message.len(), most));
+        Self { quote, ..Self::new(class, message) }
+    }
+
+    /// The problem as it may be told, by whoever knows the secrets: without them, and what the server said cut to its start. In this order,
+    /// for of a secret that a cut has halved nobody can tell what it is.
+    pub(in crate::target) fn without(mut self, redact: impl Fn(String) -> String) -> Self {
+        let (said, most) = self.quote.take().unwrap_or((0..0, 0));
+        let after = redact(self.message.split_off(said.end));
+        let quoted = redact(self.message.split_off(said.start));
+        self.message = redact(self.message);
+        self.message.extend(quoted.chars().take(most));
+        self.message.push_str(&after);
+        self
     }
 }
 
+/// The most characters that are kept of what came in place of an answer.
+pub(in crate::target) const START: usize = 120;
 /// The most characters of a server's message that are kept.
 const MESSAGE: usize = 600;
 
@@ -134,11 +160,13 @@ pub(in crate::target) fn of_reply(status: u16, headers: &HeaderMap, body: &[u8],
         (None, _) if body.is_empty() => "nothing else".to_owned(),
         (None, _) => {
             let of = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("unknown content");
-            format!("{of}: {}", String::from_utf8_lossy(&body[..body.len().min(400)]).trim())
+            format!("{of}: {}", String::from_utf8_lossy(body).trim())
         }
     };
     message.push_str(": ");
-    message.extend(said.chars().take(MESSAGE));
+    let start = message.len();
+    message.push_str(&said);
+    let quote = Some((start..message.len(), MESSAGE));
     if !told.filtered.is_empty() {
         message.push_str(&format!(" (filtered: {})", told.filtered.join(", ")));
     }
@@ -149,7 +177,7 @@ pub(in crate::target) fn of_reply(status: u16, headers: &HeaderMap, body: &[u8],
         message.push_str(&format!("; {advice}"));
     }
     let wait = wait::hint(headers, told.message.as_deref().unwrap_or_default(), now);
-    Problem { class, message, wait, unknown_credential: status == 401, form_refused: is_form(status, class) }
+    Problem { class, message, quote, wait, unknown_credential: status == 401, form_refused: is_form(status, class) }
 }
 
 /// What an error object inside a successful reply says, a frame of a stream or a whole body.
@@ -158,8 +186,8 @@ pub(super) fn of_object(reply: &[u8]) -> Problem {
     let status = told.code.as_deref().and_then(|c| c.parse().ok()).filter(|s| (400..600).contains(s)).unwrap_or(500);
     let class = classify(status, &told);
     let code = told.code.map(|c| format!(" {c}")).unwrap_or_default();
-    let said: String = told.message.unwrap_or_default().chars().take(MESSAGE).collect();
-    let problem = Problem::new(class, format!("an error in place of an answer{code}: {said}"));
+    let said = told.message.unwrap_or_default();
+    let problem = Problem::quoting(class, format!("an error in place of an answer{code}: "), &said, MESSAGE);
     Problem { form_refused: is_form(status, class), ..problem }
 }
 

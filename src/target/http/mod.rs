@@ -16,7 +16,7 @@ mod wait;
 mod wants;
 
 pub(super) use chat::{Said, Stream, whole};
-pub(super) use error::{Class, Problem, of_reply};
+pub(super) use error::{Class, Problem, START, of_reply};
 pub(super) use request::Ask;
 pub use request::{LimitField, Sampling};
 pub(super) use responses::body as responses_body;

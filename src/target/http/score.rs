@@ -4,7 +4,7 @@
 //! writes is written as JSON, so that no question can end its string and go on as the request.
 
 use super::chat::{self, Said, unreadable};
-use super::error::{Class, Problem, of_object};
+use super::error::{Class, Problem, START, of_object};
 use super::request::Ask;
 use crate::types::{Finish, Usage};
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, context};
@@ -103,8 +103,8 @@ impl Mapping {
             if value.get("error").is_some_and(|e| !e.is_null()) {
                 return Err(of_object(body));
             }
-            let start: String = value.to_string().chars().take(120).collect();
-            return Err(Problem::new(Class::Unreadable, format!("the reply has no text at `{}`: {start}", self.text)));
+            let before = format!("the reply has no text at `{}`: ", self.text);
+            return Err(Problem::quoting(Class::Unreadable, before, &value.to_string(), START));
         };
         let usage = self.usage.as_ref().and_then(|(prompt, completion)| {
             let count = |p: &str| value.pointer(p).and_then(Value::as_u64);

@@ -13,7 +13,7 @@ use crate::types::{
     DigestBuilder, Failure, FailureKind, Response, Served, SplitMix64, Timing, TokenLogprob, ToolCall, Untrusted,
 };
 use reqwest::header::HeaderMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// An answer with what the reply's head said and when its pieces came.
 struct Reply {
@@ -31,8 +31,9 @@ impl RemoteInner {
         let mut served = Served::default();
         let demand = Demand::new(question, self.spec.allowance.price);
         let (mut renewed, mut search) = (false, Search::default());
-        // Times that the question has travelled, and how long it was kept back before the last of them.
-        let (mut calls, mut known_us) = (0, 0);
+        let (mut calls, mut renamed) = (0, Vec::new());
+        // Read off the clock, not added up from the waits that somebody thought of: nothing can be left out.
+        let begin = Instant::now();
         loop {
             calls += 1;
             let mut call = Call::new(&self.tape, question.trial.as_ref(), calls);
@@ -41,12 +42,11 @@ impl RemoteInner {
                 Some(address) => place::admit_again(&self.places, address, demand, first).await,
                 None => place::admit(&self.places, &search, demand, first).await,
             };
-            let (at, ticket, queued) = admitted.map_err(|why| self.stop(why))?;
+            let (at, ticket) = admitted.map_err(|why| self.stop(why, &served))?;
             let place = &self.places[at];
             if self.places.len() > 1 {
                 (served.endpoint, served.failover) = (Some(place.url.origin().ascii_serialization().into()), at > 0);
             }
-            served.waited_us += micros(queued);
             // A token is fetched outside the attempt, for its time is none of the model's; and after the wait, in which one may end.
             let grant = match place.access.grant().await {
                 Ok(grant) => grant,
@@ -55,9 +55,7 @@ impl RemoteInner {
                     return Err(self.give_up(problem, &HeaderMap::new(), served));
                 }
             };
-            call.waited(served.waited_us - known_us);
-            known_us += call.waited_us();
-            served.waited_us = known_us;
+            call.begun(begin, served.waited_us);
             let field = call.limit_field().unwrap_or_else(|| place.limit_field());
             let attempt = self.exchange(question, place, field, &ticket, &grant, &mut call);
             let outcome = match tokio::time::timeout(self.spec.patience.timeout, attempt).await {
@@ -68,21 +66,22 @@ impl RemoteInner {
                     Err((HeaderMap::new(), Problem::new(Class::Late, late)))
                 }
             };
+            served.waited_us += call.waited_us();
             if let Ok(reply) = &outcome
                 && reply.said.logprobs.as_ref().is_some_and(|tokens| !self.may_keep(tokens))
             {
                 call.withhold();
             }
             let secrets: Vec<Key> = self.places.iter().flat_map(|p| p.access.secrets()).collect();
-            call.keep(&secrets).map_err(|why| self.stop(why))?;
+            call.keep(&secrets).map_err(|why| self.stop(why, &served))?;
             let (head, mut problem) = match outcome {
                 Ok(reply) => {
                     ticket.end(Ending::Answered(reply.said.usage));
                     served.attempts += 1;
-                    self.tape.ended(question, calls).map_err(|why| self.stop(why))?;
+                    self.tape.ended(question, calls).map_err(|why| self.stop(why, &served))?;
                     return Ok(self.response(reply, served));
                 }
-                Err(problem) => problem,
+                Err((head, problem)) => (head, problem.without(|text| self.redact(text))),
             };
             let told = problem.wait.unwrap_or_default();
             let patience = self.spec.patience;
@@ -96,8 +95,9 @@ impl RemoteInner {
                 continue;
             }
             search = Search::default();
-            if problem.class == Class::LimitName && !served.limit_renamed {
-                // No model saw the question: its form was refused, at once and for every question alike.
+            if problem.class == Class::LimitName && !renamed.contains(&at) {
+                // No model saw the question: its form was refused, at once and for every question alike. Each endpoint has a word of its own.
+                renamed.push(at);
                 served.limit_renamed = true;
                 place.rename_limit(field);
                 continue;
@@ -113,6 +113,9 @@ impl RemoteInner {
             {
                 problem.message.insert_str(0, &about);
             }
+            if self.places.len() > 1 && problem.class == Class::Auth {
+                problem.message.insert_str(0, &self.whose(at));
+            }
             served.attempts += 1;
             served.uncounted += u32::from(problem.class.may_be_billed());
             let jitter = jitter.get_or_insert_with(|| self.jitter(question));
@@ -122,18 +125,17 @@ impl RemoteInner {
                 !problem.class.is_transient() || served.attempts >= patience.attempts || told > patience.longest_wait;
             if give_up {
                 if problem.class != Class::Unrecorded {
-                    self.tape.ended(question, calls).map_err(|why| self.stop(why))?;
+                    self.tape.ended(question, calls).map_err(|why| self.stop(why, &served))?;
                 }
                 return Err(self.give_up(problem, &head, served));
             }
             place
                 .deployment
                 .allow_retry(problem.class)
-                .map_err(|why| self.stop(format!("{why}; the last trouble was: {}", problem.message)))?;
+                .map_err(|why| self.stop(format!("{why}; the last trouble was: {}", problem.message), &served))?;
             if !self.tape.is_replay() {
-                self.shared.sleep(wait).await.map_err(|why| self.stop(why))?;
+                self.shared.sleep(wait).await.map_err(|why| self.stop(why, &served))?;
             }
-            served.waited_us += micros(wait);
         }
     }
 
@@ -145,11 +147,20 @@ impl RemoteInner {
         self.failure(problem, head, served)
     }
 
-    /// Ends the run, which goes on at the next sitting: nothing is recorded for the question.
-    fn stop(&self, why: String) -> Failure {
+    /// Ends the run, which goes on at the next sitting: nothing is recorded for the question but what it may have cost.
+    fn stop(&self, why: String, served: &Served) -> Failure {
         let why = self.redact(why);
         self.shared.stop(&why);
-        Failure::new(FailureKind::Unavailable, why)
+        let served = (served.attempts > 0).then(|| Box::new(served.clone()));
+        Failure { served, ..Failure::new(FailureKind::Unavailable, why) }
+    }
+
+    /// Which of several endpoints says something of a credential, and which: the start of the message.
+    fn whose(&self, at: usize) -> String {
+        let endpoint = self.places[at].url.origin().ascii_serialization();
+        let spec = self.spec.places().swap_remove(at);
+        let key = spec.key_env.map(|k| format!(", asked with the key of `{k}`")).unwrap_or_default();
+        format!("endpoint {endpoint}{key}: ")
     }
 
     /// The back-off's random stream: the run's seed and the question decide it, not the order in which questions fail.
@@ -298,8 +309,9 @@ impl RemoteInner {
     fn name_request(&self, head: &HeaderMap, served: Served) -> Served {
         let text = |names: &[&str]| {
             let value = names.iter().find_map(|n| head.get(*n))?;
-            let text: String = String::from_utf8_lossy(value.as_bytes()).chars().take(200).collect();
-            Some(Untrusted::new(self.redact(text)))
+            // Cut when no secret is in it any more: the half of one would not be known for what it is.
+            let text = self.redact(String::from_utf8_lossy(value.as_bytes()).into_owned());
+            Some(Untrusted::new(text.chars().take(200).collect::<String>()))
         };
         Served {
             request: text(&["apim-request-id", "x-request-id", "x-ms-request-id"]),

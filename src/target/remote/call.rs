@@ -19,6 +19,8 @@ pub(super) struct Call<'a> {
     trial: Option<&'a TrialRef>,
     attempt: u32,
     waited_us: u64,
+    /// When the question was begun, and how much of the time since then is known of the attempts before.
+    begun: (Instant, u64),
     /// How long nothing may come within a reply.
     idle: Option<Duration>,
     sent: Instant,
@@ -58,6 +60,7 @@ impl<'a> Call<'a> {
             trial,
             attempt,
             waited_us: 0,
+            begun: (Instant::now(), 0),
             idle: None,
             sent: Instant::now(),
             at: Duration::ZERO,
@@ -86,14 +89,14 @@ impl<'a> Call<'a> {
         Some(&exchange.request.address)
     }
 
-    /// How long the question was kept back before this attempt, unless that is recorded.
-    pub(super) fn waited(&mut self, us: u64) {
-        if !self.tape.is_replay() {
-            self.waited_us = us;
-        }
+    /// The moment at which the question was begun, and the microseconds from then on that the attempts before this one hold: what else there
+    /// is until this one is sent is its own, whatever took that time.
+    pub(super) fn begun(&mut self, at: Instant, known_us: u64) {
+        self.begun = (at, known_us);
     }
 
-    /// How long the question was kept back before this attempt; of a replay, as was recorded.
+    /// Microseconds from the sending of the attempt before, or from the question's begin, to this attempt's sending; of a replay, as was
+    /// recorded.
     pub(super) fn waited_us(&self) -> u64 {
         self.waited_us
     }
@@ -126,6 +129,8 @@ impl<'a> Call<'a> {
         }
         let request = client.post(url.clone()).headers(headers.clone()).headers(credential).body(body);
         self.sent = Instant::now();
+        let (begin, known_us) = self.begun;
+        self.waited_us = micros(self.sent.duration_since(begin)).saturating_sub(known_us);
         self.idle = patience.idle;
         let reply = within(patience.first_byte, request.send()).await;
         self.at = self.sent.elapsed();

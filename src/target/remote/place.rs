@@ -5,7 +5,6 @@ use super::access::Access;
 use super::limit::{Demand, Deployment, Ticket};
 use reqwest::Url;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 /// One endpoint, with a credential, limits and a circuit breaker of its own.
 pub(super) struct Place {
@@ -51,7 +50,7 @@ impl Search {
     }
 }
 
-/// Leave to ask one of the places, and how long that took to get. The first whose circuit breaker is shut is asked; where all are open, the
+/// Leave to ask one of the places. The first whose circuit breaker is shut is asked; where all are open, the
 /// first that is not gone is waited for.
 ///
 /// # Errors
@@ -61,18 +60,19 @@ pub(super) async fn admit(
     search: &Search,
     demand: Demand,
     first: bool,
-) -> Result<(usize, Ticket, Duration), String> {
+) -> Result<(usize, Ticket), String> {
     let order = (0..places.len()).map(|k| (search.from + k) % places.len());
-    if places.len() > 1 {
+    // Where all are gone nobody goes on trying: the run ends.
+    if places.len() > 1 && !places.iter().all(|p| p.deployment.is_gone()) {
         for at in order.clone() {
-            if let Some((ticket, waited)) = places[at].deployment.admit_unless_open(demand, first).await? {
-                return Ok((at, ticket, waited));
+            if let Some(ticket) = places[at].deployment.admit_unless_open(demand, first).await? {
+                return Ok((at, ticket));
             }
         }
     }
     let at = order.clone().find(|at| !places[*at].deployment.is_gone()).unwrap_or(search.from);
-    let (ticket, waited) = places[at].deployment.admit(demand, first).await?;
-    Ok((at, ticket, waited))
+    let ticket = places[at].deployment.admit(demand, first).await?;
+    Ok((at, ticket))
 }
 
 /// As [`admit`], to the place that a recording says was asked. An address of none of them is the first's: what differs shows when the question
@@ -85,8 +85,8 @@ pub(super) async fn admit_again(
     address: &str,
     demand: Demand,
     first: bool,
-) -> Result<(usize, Ticket, Duration), String> {
+) -> Result<(usize, Ticket), String> {
     let at = places.iter().position(|p| p.url.as_str() == address).unwrap_or(0);
-    let (ticket, waited) = places[at].deployment.admit(demand, first).await?;
-    Ok((at, ticket, waited))
+    let ticket = places[at].deployment.admit(demand, first).await?;
+    Ok((at, ticket))
 }

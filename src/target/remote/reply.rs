@@ -1,6 +1,6 @@
 //! What comes back on a connection: its pieces, its end, and what went wrong below HTTP.
 
-use super::super::http::{Class, MAX_REPLY, Problem, Protocol, Said, Stream};
+use super::super::http::{Class, MAX_REPLY, Problem, Protocol, START, Said, Stream};
 use super::call::Call;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 use std::error::Error;
@@ -9,9 +9,6 @@ use std::time::Duration;
 
 /// How long the connection may take to end after the answer has: a connection that was read to its end is used again.
 const GOODBYE: Duration = Duration::from_millis(50);
-
-/// The most characters of a page that are shown in place of an answer.
-const START: usize = 120;
 
 /// What comes within a limit, if there is one; else the limit in seconds.
 pub(super) async fn within<T>(limit: Option<Duration>, what: impl Future<Output = T>) -> Result<T, f64> {
@@ -35,8 +32,8 @@ pub(super) fn is_page(content_type: &str) -> bool {
 pub(super) async fn page(content_type: &str, call: &mut Call<'_>) -> Problem {
     match read_whole(call).await {
         Ok(body) => {
-            let start: String = String::from_utf8_lossy(&body).chars().take(START).collect();
-            Problem::new(Class::Rejected, format!("expected JSON, got {content_type}, which begins: {start}"))
+            let before = format!("expected JSON, got {content_type}, which begins: ");
+            Problem::quoting(Class::Rejected, before, &String::from_utf8_lossy(&body), START)
         }
         Err(problem) => problem,
     }

@@ -1,10 +1,11 @@
 //! The key of an endpoint: it comes from the environment, goes into one header, and is taken out of everything that a server says.
 
 use secrecy::{ExposeSecret, SecretString};
+use std::collections::HashSet;
 use std::fmt;
 use std::ops::Range;
 
-/// The pieces of a long key that are taken out by themselves: servers quote the ends of a key that they refuse.
+/// The shortest piece of a long key that is taken out by itself: servers quote pieces of a key that they refuse.
 const END: usize = 12;
 
 /// The bytes of the shortest key that is looked for in answers.
@@ -43,7 +44,7 @@ impl Key {
         self.0.expose_secret()
     }
 
-    /// A server's text without the key, whole or by its ends.
+    /// A server's text without the key, whole or in pieces.
     pub(super) fn redact(&self, text: String) -> String {
         let spans = self.spans(text.as_bytes());
         if spans.is_empty() {
@@ -59,42 +60,59 @@ impl Key {
         out + &text[done..]
     }
 
-    /// Where a text holds the key, whole or by its ends, in order. Of a JSON web token the parts after the first count too; the first, which
+    /// Where a text holds the key, whole or in pieces, in order. Of a JSON web token the parts after the first have pieces; the first, which
     /// says how it is signed, is the same for every token of a service and no secret.
     pub(super) fn spans(&self, text: &[u8]) -> Vec<Range<usize>> {
         let key = self.expose();
-        let mut pieces = vec![key];
         let parts: Vec<&str> = key.split('.').collect();
-        if parts.len() >= 3 && key.starts_with("eyJ") {
-            pieces.extend(parts[1..].iter().filter(|p| p.len() >= END));
-            pieces.push(&key[key.len().saturating_sub(END)..]);
+        let secret: Vec<&str> = if parts.len() >= 3 && key.starts_with("eyJ") {
+            parts[1..].to_vec()
         } else if key.len() >= 2 * END {
-            pieces.extend([&key[..END], &key[key.len() - END..]]);
-        }
+            vec![key]
+        } else {
+            Vec::new()
+        };
         let mut found: Vec<Range<usize>> = Vec::new();
-        for piece in pieces {
-            // What a longer piece has found is not looked into again.
-            let mut gaps: Vec<Range<usize>> = Vec::new();
-            let mut done = 0;
-            for span in found.iter().cloned().chain(std::iter::once(text.len()..text.len())) {
-                gaps.push(done..span.start);
-                done = span.end;
-            }
-            for gap in gaps {
-                let mut at = gap.start;
-                while let Some(i) = find(&text[at..gap.end], piece.as_bytes()) {
-                    found.push(at + i..at + i + piece.len());
-                    at += i + piece.len();
-                }
-            }
-            found.sort_by_key(|span| span.start);
+        let mut at = 0;
+        while let Some(i) = find(&text[at..], key.as_bytes()) {
+            pieces(text, at..at + i, &secret, &mut found);
+            found.push(at + i..at + i + key.len());
+            at += i + key.len();
         }
+        pieces(text, at..text.len(), &secret, &mut found);
         found
     }
 
     /// Whether an answer that holds it shows the key, and not a word that any answer may hold.
     pub(super) fn is_long(&self) -> bool {
         self.expose().len() >= LEAST
+    }
+}
+
+/// Finds the pieces of secrets in a part of a text: whatever is as long as [`END`] and stands in a secret in the same order, and what it goes on
+/// with.
+fn pieces(text: &[u8], within: Range<usize>, secrets: &[&str], found: &mut Vec<Range<usize>>) {
+    let mut known = [false; 256];
+    secrets.iter().flat_map(|s| s.bytes()).for_each(|b| known[usize::from(b)] = true);
+    // Made when something may be a piece: twelve letters of a key in a row are seldom met.
+    let mut windows: Option<HashSet<&[u8]>> = None;
+    let mut at = within.start;
+    while at + END <= within.end {
+        if let Some(foreign) = text[at..at + END].iter().rposition(|b| !known[usize::from(*b)]) {
+            at += foreign + 1;
+            continue;
+        }
+        let windows = windows.get_or_insert_with(|| secrets.iter().flat_map(|s| s.as_bytes().windows(END)).collect());
+        let mut end = at + END;
+        if !windows.contains(&text[at..end]) {
+            at += 1;
+            continue;
+        }
+        while end < within.end && windows.contains(&text[end + 1 - END..=end]) {
+            end += 1;
+        }
+        found.push(at..end);
+        at = end;
     }
 }
 
@@ -138,13 +156,15 @@ mod tests {
             ("bad key sk-canary-0123456789-abcdefghij!", "bad key [key withheld]!"),
             ("it begins sk-canary-01 and ends -abcdefghij", "it begins [key withheld] and ends -abcdefghij"),
             ("it ends 9-abcdefghij", "it ends [key withheld]"),
+            ("in the middle ry-0123456789-abcd of it", "in the middle [key withheld] of it"),
+            ("eleven are a word: 123456789-a", "eleven are a word: 123456789-a"),
             ("sk-other", "sk-other"),
         ] {
             assert_eq!(key.redact(said.to_owned()), want);
         }
         let token = Key::new("eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJjYW5hcnkifQ.c2lnbmF0dXJlLWNhbmFyeQ").unwrap();
         let said = "eyJhbGciOiJSUzI1NiJ9 eyJhdWQiOiJjYW5hcnkifQ c2lnbmF0dXJlLWNhbmFyeQ F0dXJlLWNhbmFyeQ";
-        let want = "eyJhbGciOiJSUzI1NiJ9 [key withheld] [key withheld] F0dX[key withheld]";
+        let want = "eyJhbGciOiJSUzI1NiJ9 [key withheld] [key withheld] [key withheld]";
         assert_eq!(token.redact(said.to_owned()), want, "the first part is no secret");
         assert!(Key::new(" ").is_none() && Key::new("a\nb").is_none());
         let short = Key(SecretString::from("abc"));

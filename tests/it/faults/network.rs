@@ -110,6 +110,32 @@ fn c09_another_region_answers_while_the_first_is_gone_and_their_times_never_meet
 }
 
 #[test]
+fn an_endpoint_that_refuses_its_key_is_named_with_the_variable() {
+    let nobody = format!("http://{}", TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap());
+    let b = Mock::start_probed(|_| status(401, "no"));
+    let p = two_regions(&nobody, &b.url(), "");
+    let out = run_with(&p, &[], &[("OTHER_KEY", OTHER_KEY)]);
+    assert_eq!(out.code, 4, "{out:?}");
+    let said = out.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains(&format!("endpoint {}, asked with the key of `OTHER_KEY`: HTTP 401", b.url())), "{said}");
+}
+
+#[test]
+fn each_endpoint_says_itself_how_it_calls_the_token_limit() {
+    let refusal = include_str!("../../fixtures/azure/err_400_unsupported_param.json");
+    // The first takes its other name and is ill from then on; the second takes its other name too.
+    let n = AtomicUsize::new(0);
+    let a = Mock::start_probed(move |_| match n.fetch_add(1, Ordering::SeqCst) {
+        0 => status(400, refusal),
+        _ => status(500, ""),
+    });
+    let b = Mock::start(move |a| if a.body.get("max_tokens").is_some() { status(400, refusal) } else { answer("x") });
+    let p = two_regions(&a.url(), &b.url(), "breaker-failures = 1\nbreaker-seconds = 3600\nlongest-wait-seconds = 0");
+    assert_eq!(run_regions(&p, &["-j", "1", "--no-probe"]), 0);
+    assert_all_answered(&p, 2 * CASES);
+}
+
+#[test]
 fn further_endpoints_are_checked_as_the_first_is() {
     let mock = Mock::start(|_| answer("x"));
     let url = mock.url();

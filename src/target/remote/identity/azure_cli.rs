@@ -52,9 +52,9 @@ impl AzureCli {
         })?;
         let out = done.map_err(|e| Trouble::Failed(format!("the Azure CLI cannot be started: {e}")))?;
         if !out.status.success() {
-            let said: String = String::from_utf8_lossy(&out.stderr).trim().chars().take(400).collect();
-            let said = said.lines().next().unwrap_or("nothing").replace(char::is_control, " ");
-            return Err(Trouble::Failed(format!("the Azure CLI failed: {said}; sign in with `az login`")));
+            let said = String::from_utf8_lossy(&out.stderr);
+            let said = said.trim().lines().next().unwrap_or("nothing").replace(char::is_control, " ");
+            return Err(Trouble::Failed(format!("the Azure CLI failed (sign in with `az login`): {said}")));
         }
         let reply =
             serde_json::from_slice(&out.stdout).map_err(|_| Trouble::failed("the Azure CLI printed no JSON"))?;

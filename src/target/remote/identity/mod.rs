@@ -108,6 +108,9 @@ pub struct Found {
     pub passed_over: Vec<PassedOver>,
 }
 
+/// The most characters that are kept of why there is no token.
+const TOLD: usize = 1500;
+
 /// An identity at work: its sources, its token, its secrets.
 pub(super) struct Identity {
     sources: Sources,
@@ -134,9 +137,14 @@ impl Identity {
     pub(super) async fn token(&self) -> Result<Arc<Token>, Trouble> {
         let fetched = self.cache.get(|| self.fetch()).await;
         fetched.map_err(|t| match t {
-            Trouble::Absent(m) => Trouble::Absent(self.redact(m)),
-            Trouble::Failed(m) => Trouble::Failed(self.redact(m)),
+            Trouble::Absent(m) => Trouble::Absent(self.told(m)),
+            Trouble::Failed(m) => Trouble::Failed(self.told(m)),
         })
+    }
+
+    /// The start of what a service said, cut when no secret is in it any more: the half of one would not be known for what it is.
+    fn told(&self, said: String) -> String {
+        self.redact(said).chars().take(TOLD).collect()
     }
 
     /// The endpoint refused a token.

@@ -113,14 +113,14 @@ fn refusal(status: u16, body: &[u8], service: Service) -> Trouble {
     let mut said = format!("HTTP {status}");
     match (text("error"), text("error_description")) {
         (None, None) if body.is_empty() => said.push_str(": nothing else"),
-        (None, None) => said.push_str(&format!(": {}", String::from_utf8_lossy(&body[..body.len().min(200)]).trim())),
+        (None, None) => said.push_str(&format!(": {}", String::from_utf8_lossy(body).trim())),
         (code, description) => {
             said.extend(code.map(|c| format!(" {c}")));
             // What follows is for the service's support, and differs each time.
             said.extend(description.map(|d| format!(": {}", d.split(" Trace ID:").next().unwrap_or(d))));
         }
     }
-    let said: String = said.chars().filter(|c| !c.is_control()).take(500).collect();
+    let said: String = said.chars().filter(|c| !c.is_control()).collect();
     if service == Service::Metadata && status == 400 && said.contains("Identity not found") {
         return Trouble::Absent(format!("the machine has no such identity ({said})"));
     }

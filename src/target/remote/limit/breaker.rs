@@ -46,6 +46,16 @@ impl Breaker {
         }
     }
 
+    /// The same for whoever has somewhere else to go: it costs them little to go on trying, each time the rest is over.
+    pub(super) fn gate_of_several(&self, now: Duration) -> Gate {
+        match (self.gate(now), self.open_until) {
+            (Gate::Gone, _) if self.probing => Gate::Probing,
+            (Gate::Gone, Some(end)) if end > now => Gate::Open(end - now),
+            (Gate::Gone, _) => Gate::Probe,
+            (gate, _) => gate,
+        }
+    }
+
     /// A request goes out; whether it is the probe.
     pub(super) fn send(&mut self) -> bool {
         self.probing |= self.open_until.is_some();

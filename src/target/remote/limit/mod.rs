@@ -10,8 +10,8 @@ mod tests;
 pub use pace::RateLimits;
 pub use spend::{Spend, TokenPrice};
 
-use super::super::Question;
 use super::super::http::Class;
+use super::super::{Question, TrialRef};
 use crate::types::Usage;
 use breaker::{Breaker, Gate};
 use pace::Pace;
@@ -30,6 +30,8 @@ const FREE_RETRIES: f64 = 10.0;
 /// How many questions are under way at most until the deployment has let one in: a key that it does not know is not tried more often, however
 /// many are asked at once.
 const STRANGERS: usize = 2;
+/// How much of what a prompt was above its estimate is forgotten by the next that is less.
+const FORGETTING: f64 = 1.0 / 20.0;
 /// How often to look again while only time can help and nobody says when.
 const GLANCE: Duration = Duration::from_millis(250);
 
@@ -121,6 +123,8 @@ pub(super) struct Demand {
     /// The most that an attempt can cost, US dollars.
     worst: f64,
     price: Option<TokenPrice>,
+    /// Whether it is a probe's, whose few words say nothing about the prompts of a suite.
+    probe: bool,
 }
 
 impl Demand {
@@ -130,7 +134,8 @@ impl Demand {
         let turns = question.turns.iter().map(|t| t.text.len() as f64 / 3.0 + 4.0).sum::<f64>();
         let prompt = turns + question.wants.bytes() as f64 / 3.0 + 4.0;
         let worst = price.map_or(0.0, |p| p.worst(question));
-        Self { prompt: prompt.ceil(), answer: question.max_new_tokens.into(), worst, price }
+        let probe = matches!(question.trial, Some(TrialRef::Probe { .. }));
+        Self { prompt: prompt.ceil(), answer: question.max_new_tokens.into(), worst, price, probe }
     }
 }
 
@@ -202,8 +207,8 @@ struct State {
     known: bool,
     /// The most that were ever in flight: what a share of the full rate is a share of where no limit is written.
     most_in_flight: usize,
-    /// The largest ratio of a prompt's tokens to their estimate, at least 1.
-    underestimated: f64,
+    /// Tokens that a prompt has above its estimate: what the server puts before it that nobody here sees. The largest of late; it falls again.
+    hidden: f64,
     firsts: u64,
     retries: u64,
 }
@@ -214,17 +219,28 @@ impl State {
     }
 
     fn tokens(&self, demand: Demand) -> f64 {
-        (demand.prompt * self.underestimated).ceil() + demand.answer
+        self.pace.at_most_all((demand.prompt + self.hidden).ceil() + demand.answer)
+    }
+
+    /// Learns from the server's count of a prompt. An addend and no factor: what a server adds is the same for short prompts and for long
+    /// ones, and of a short one it would be many times as much.
+    fn learn(&mut self, demand: Demand, prompt: f64) {
+        if demand.probe {
+            return;
+        }
+        let above = self.pace.at_most_all(prompt - demand.prompt).max(0.0);
+        self.hidden = above.max(self.hidden + (above - self.hidden) * FORGETTING);
     }
 
     /// Sends a question, or says how long to wait before looking again, or why not to wait at all.
     fn step(
         &mut self,
         now: Duration,
+        gate: Gate,
         demand: Demand,
         shared: &Shared,
     ) -> Result<Result<(u64, bool), Duration>, String> {
-        match self.breaker.gate(now) {
+        match gate {
             Gate::Closed | Gate::Probe => {}
             Gate::Open(wait) => return Ok(Err(wait)),
             Gate::Probing => return Ok(Err(GLANCE)),
@@ -279,7 +295,7 @@ impl Deployment {
             in_flight: 0,
             known: false,
             most_in_flight: 0,
-            underestimated: 1.0,
+            hidden: 0.0,
             firsts: 0,
             retries: 0,
         };
@@ -299,19 +315,20 @@ impl Deployment {
         f(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner), now)
     }
 
-    /// Waits until a question may be sent, and says how long that was: nothing, where nobody had to wait.
+    /// Waits until a question may be sent.
     ///
     /// # Errors
     /// Why it will not be sent: the run has stopped, or this question found that it must.
-    pub(super) async fn admit(self: &Arc<Self>, demand: Demand, first: bool) -> Result<(Ticket, Duration), String> {
+    pub(super) async fn admit(self: &Arc<Self>, demand: Demand, first: bool) -> Result<Ticket, String> {
         loop {
-            if let Some(admitted) = self.enter(demand, first, true).await? {
-                return Ok(admitted);
+            if let Some(ticket) = self.enter(demand, first, true).await? {
+                return Ok(ticket);
             }
         }
     }
 
-    /// The same for whoever has somewhere else to go: `None` at once where the circuit breaker keeps everybody from asking.
+    /// The same for whoever has somewhere else to go: `None` at once where the circuit breaker keeps everybody from asking. One that is gone
+    /// is tried again each time its rest is over.
     ///
     /// # Errors
     /// Why it will not be sent anywhere.
@@ -319,7 +336,7 @@ impl Deployment {
         self: &Arc<Self>,
         demand: Demand,
         first: bool,
-    ) -> Result<Option<(Ticket, Duration)>, String> {
+    ) -> Result<Option<Ticket>, String> {
         self.enter(demand, first, false).await
     }
 
@@ -329,40 +346,32 @@ impl Deployment {
     }
 
     /// Waits for leave, for an open breaker too if `patient`.
-    async fn enter(
-        self: &Arc<Self>,
-        demand: Demand,
-        first: bool,
-        patient: bool,
-    ) -> Result<Option<(Ticket, Duration)>, String> {
-        let began = Instant::now();
+    async fn enter(self: &Arc<Self>, demand: Demand, first: bool, patient: bool) -> Result<Option<Ticket>, String> {
         let mut changes = self.shared.changes.subscribe();
-        let (turn, mut waited) = match self.turn.try_lock() {
-            Ok(turn) => (turn, false),
-            Err(_) => (self.turn.lock().await, true),
-        };
+        let turn = self.turn.lock().await;
         loop {
             if let Some(why) = self.shared.why_stopped() {
                 return Err(why);
             }
             changes.mark_unchanged();
-            let step = self.with(|s, now| match s.breaker.gate(now) {
-                Gate::Open(_) | Gate::Probing | Gate::Gone if !patient => None,
-                _ => Some(s.step(now, demand, &self.shared)),
+            let step = self.with(|s, now| {
+                let gate = if patient { s.breaker.gate(now) } else { s.breaker.gate_of_several(now) };
+                match gate {
+                    Gate::Open(_) | Gate::Probing | Gate::Gone if !patient => None,
+                    _ => Some(s.step(now, gate, demand, &self.shared)),
+                }
             });
             let Some(step) = step else { return Ok(None) };
             let wait = match step? {
                 Ok((id, probe)) => {
                     drop(turn);
                     self.with(|s, _| if first { s.firsts += 1 } else { s.retries += 1 });
-                    let waited = if waited { began.elapsed() } else { Duration::ZERO };
                     let sent = Instant::now();
-                    let ticket = Ticket { deployment: Arc::clone(self), id, probe, demand, sent, ended: false };
-                    return Ok(Some((ticket, waited)));
+                    let deployment = Arc::clone(self);
+                    return Ok(Some(Ticket { deployment, id, probe, demand, sent, ended: false }));
                 }
                 Err(wait) => wait,
             };
-            waited = true;
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 _ = changes.changed() => {}
@@ -450,7 +459,7 @@ impl Ticket {
                 Ending::Answered(Some(usage)) => {
                     // The service counts the answer as long as it might have become, so that only the prompt is corrected.
                     s.pace.settle(self.id, usage.prompt as f64 + d.answer);
-                    s.underestimated = s.underestimated.max(usage.prompt as f64 / d.prompt);
+                    s.learn(d, usage.prompt as f64);
                 }
                 // Requests that were under way together are turned away together, and mean one thing.
                 Ending::Trouble(Class::Throttled) if sent >= s.share.1 => {

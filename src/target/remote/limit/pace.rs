@@ -73,6 +73,12 @@ impl Pace {
         self.limits = self.limits.stricter(limits);
     }
 
+    /// Tokens of one request, no more than a minute's limit: whether a larger one is let in is the server's to say, and a count that cannot be
+    /// must not keep back all that come after it.
+    pub(super) fn at_most_all(&self, tokens: f64) -> f64 {
+        self.limits.tokens_per_minute.map_or(tokens, |limit| tokens.min(limit))
+    }
+
     fn rates(&self, share: f64) -> [Option<f64>; 2] {
         [self.limits.requests_per_minute, self.limits.tokens_per_minute].map(|r| r.map(|r| r / 60.0 * share))
     }
@@ -161,7 +167,7 @@ impl Pace {
 
     /// Corrects what a request's tokens were taken for.
     pub(super) fn settle(&mut self, id: u64, tokens: f64) {
-        let rate = self.rates(1.0)[1];
+        let (rate, tokens) = (self.rates(1.0)[1], self.at_most_all(tokens));
         let Some(sent) = self.find(id) else { return };
         let surplus = sent.tokens - tokens;
         sent.tokens = tokens;

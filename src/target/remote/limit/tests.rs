@@ -4,7 +4,8 @@ use super::breaker::{Breaker, Gate};
 use super::pace::{Pace, RateLimits};
 use super::spend::{Affordable, Spend};
 use super::*;
-use crate::types::{JsonText, Role, Schema, SplitMix64, Turn, Wants};
+use crate::target::Probing;
+use crate::types::{JsonText, Role, Schema, SplitMix64, Turn, Usage, Wants};
 
 fn limits(requests: Option<f64>, tokens: Option<f64>) -> RateLimits {
     RateLimits { requests_per_minute: requests, tokens_per_minute: tokens }
@@ -151,6 +152,12 @@ fn a_breaker_opens_lets_one_probe_through_and_gives_up_after_three() {
         b.failed(true, s(12 + 10 * k));
     }
     assert_eq!(b.gate(s(1000)), Gate::Gone);
+    assert_eq!(b.gate_of_several(s(33)), Gate::Open(s(9)), "it failed at 32 s");
+    assert_eq!(b.gate_of_several(s(42)), Gate::Probe, "with another endpoint one goes on trying");
+    assert!(b.send());
+    assert_eq!(b.gate_of_several(s(42)), Gate::Probing);
+    b.failed(true, s(42));
+    assert_eq!(b.gate_of_several(s(43)), Gate::Open(s(9)));
     let mut b = Breaker::new(1, s(10));
     b.failed(false, s(0));
     assert!(b.send());
@@ -198,6 +205,45 @@ fn gate(allowance: Allowance) -> (Arc<Deployment>, Arc<Shared>) {
     (Deployment::new(allowance, Arc::clone(&shared)), shared)
 }
 
+#[test]
+fn what_a_server_adds_to_a_prompt_is_added_to_the_next_and_bounded_and_forgotten() {
+    on_clock(async {
+        let limits = RateLimits { tokens_per_minute: Some(6e7), ..RateLimits::default() };
+        let (deployment, _) = gate(Allowance { limits, ..Allowance::default() });
+        let short = Demand::new(&question("x"), None);
+        let long = Demand::new(&question(&"lorem ipsum ".repeat(1_000)), None);
+        let probe = TrialRef::Probe { when: Probing::Before, question: 0 };
+        let probe = Demand::new(&Question { trial: Some(probe), ..question("x") }, None);
+        let answered = |demand: Demand, above: u64| {
+            let deployment = Arc::clone(&deployment);
+            async move {
+                let prompt = demand.prompt as u64 + above;
+                let usage = Usage { prompt, completion: 1, reasoning: None };
+                deployment.admit(demand, true).await.unwrap().end(Ending::Answered(Some(usage)));
+            }
+        };
+        let tokens = |demand: Demand| deployment.with(|s, _| s.tokens(demand));
+        let plain = tokens(long);
+        answered(probe, 3_000).await;
+        assert_eq!(tokens(long), plain, "a probe is none of the suite's prompts");
+        answered(short, 3_000).await;
+        assert_eq!(tokens(long), plain + 3_000.0, "as many as to a short one");
+        for _ in 0..40 {
+            answered(short, 0).await;
+        }
+        assert!(tokens(long) < plain + 600.0, "{}", tokens(long) - plain);
+        let id = deployment.with(|s, now| s.pace.send(now, 10.0, 1.0));
+        deployment.with(|s, now| {
+            s.pace.settle(id, 2f64.powi(63));
+            s.learn(short, 2f64.powi(63));
+            assert_eq!(s.tokens(short), 6e7, "a minute's limit is the most that one request takes");
+            let later = now + Duration::from_secs(130);
+            s.pace.head(id, now);
+            assert!(s.pace.wait(later, 6e7, 1.0).is_zero(), "and the next goes out after that");
+        });
+    });
+}
+
 fn on_clock<T>(test: impl Future<Output = T>) -> T {
     // The clock stands still but for sleeps, which take no time.
     tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(test)
@@ -210,7 +256,7 @@ fn refusals_halve_the_rate_once_for_all_that_were_under_way_and_it_grows_back() 
         let demand = Demand::new(&question("x"), None);
         let mut tickets = Vec::new();
         for _ in 0..8 {
-            tickets.push(deployment.admit(demand, true).await.unwrap().0);
+            tickets.push(deployment.admit(demand, true).await.unwrap());
             tickets.iter().for_each(|t| t.head(true));
         }
         tickets.into_iter().for_each(|t| t.end(Ending::Trouble(Class::Throttled)));
@@ -221,7 +267,7 @@ fn refusals_halve_the_rate_once_for_all_that_were_under_way_and_it_grows_back() 
             assert!((grown - 0.7).abs() < 1e-9 && s.share(at + Duration::from_secs(99)) == 1.0);
         });
         for _ in 0..20 {
-            let (ticket, _) = deployment.admit(demand, false).await.unwrap();
+            let ticket = deployment.admit(demand, false).await.unwrap();
             ticket.end(Ending::Trouble(Class::Throttled));
         }
         let share = deployment.with(|s, _| s.share.0);
@@ -234,17 +280,16 @@ fn a_stranger_is_asked_two_questions_at_once_until_it_lets_one_in() {
     on_clock(async {
         let (deployment, _) = gate(Allowance::default());
         let demand = Demand::new(&question("x"), None);
-        let (one, _) = deployment.admit(demand, true).await.unwrap();
-        let (_two, _) = deployment.admit(demand, true).await.unwrap();
+        let one = deployment.admit(demand, true).await.unwrap();
+        let _two = deployment.admit(demand, true).await.unwrap();
         let mut third = Box::pin(deployment.admit(demand, true));
         let soon = |limit| Duration::from_millis(limit);
         assert!(tokio::time::timeout(soon(20), &mut third).await.is_err());
         one.head(false);
         assert!(tokio::time::timeout(soon(20), &mut third).await.is_err(), "the key was refused");
         one.head(true);
-        let (_third, waited) = third.await.unwrap();
-        assert!(waited > Duration::ZERO);
-        assert_eq!(deployment.admit(demand, true).await.unwrap().1, Duration::ZERO);
+        let _third = third.await.unwrap();
+        let _fourth = deployment.admit(demand, true).await.unwrap();
     });
 }
 
@@ -255,10 +300,10 @@ fn retries_are_a_share_of_the_questions_and_refusals_for_the_load_are_none() {
         let demand = Demand::new(&question("x"), None);
         let mut retries = 0;
         for _ in 0..10 {
-            deployment.admit(demand, true).await.unwrap().0.end(Ending::Answered(None));
+            deployment.admit(demand, true).await.unwrap().end(Ending::Answered(None));
         }
         while deployment.allow_retry(Class::Server).is_ok() {
-            deployment.admit(demand, false).await.unwrap().0.end(Ending::Answered(None));
+            deployment.admit(demand, false).await.unwrap().end(Ending::Answered(None));
             retries += 1;
         }
         assert_eq!(retries, 15, "ten, and half of ten");
