@@ -272,7 +272,7 @@ fn what_a_token_takes_to_come_is_in_what_the_question_waited() {
     let p = project(&mock, "identity = \"azure-cli\"\n");
     let token = format!("{{\"accessToken\": \"{TOKEN}\", \"expires_on\": 4102444800, \"tokenType\": \"Bearer\"}}");
     let path = az(&p, &format!("sleep 1\necho '{token}'"));
-    let out = run(&p, &[GATE.as_slice(), &["--no-probe", "--arrival-rate", "1000"]].concat(), &[("PATH", &path)]);
+    let out = run(&p, &[GATE.as_slice(), &["--no-probe", "--arrival-rate", "100"]].concat(), &[("PATH", &path)]);
     let journal = p.read("r/journal.jsonl");
     let record = |l: &str| serde_json::from_str::<Value>(l).unwrap()["result"]["response"]["served"].clone();
     let longest = journal.lines().map(|l| record(l)["waited-us"].as_u64().unwrap()).max();
