@@ -11,14 +11,7 @@ const FOX: &str = "fox";
 
 /// A project whose cases ask for all that there is; `more` goes to both targets.
 fn project(mock: &Mock, more: &str) -> Project {
-    let p = Project::new();
-    let target = |name: &str, prompt: &str| {
-        format!(
-            "[target.{name}]\nkind = \"openai\"\nbase-url = \"{}/v1\"\nmodel = \"{name}\"\napi-key-env = \"MOCK_KEY\"\nprompt = \"{prompt}\"\n{more}\n",
-            mock.url()
-        )
-    };
-    p.write("goldgate.toml", target("base", "long") + &target("cand", "short"));
+    let p = Project::of_models(&mock.url(), ["base", "cand"], more);
     ask(&p, "response-format = \"ticket.json\"\ntools = \"tools.json\"\ntool-choice = \"auto\"\nlogprobs = 2\n");
     p
 }

@@ -93,7 +93,7 @@ fn tokens_stay_within_every_window_of_the_server_and_nearly_all_of_the_limit_is_
 /// The windows of a minute are full in a run of more than a minute only. `cargo test --test it -- --ignored --nocapture full_minutes` prints
 /// the figures.
 #[test]
-#[ignore = "takes a minute and a half"]
+#[ignore = "takes a minute and a half; .ci/run runs it by name"]
 fn full_minutes_hold_no_more_than_the_limit_and_nearly_all_of_it() {
     let hold = |requests: f64, tokens: f64, limits: &str, questions: usize| {
         let (quota, mock) = limited(requests, tokens);

@@ -12,15 +12,7 @@ const RUN: [&str; 4] = ["run", "suites/mini", "--run-dir", "r"];
 
 /// A project whose baseline and candidate are two models of one server; `more` goes to both.
 fn project(mock: &Mock, more: &str) -> Project {
-    let p = Project::new();
-    let target = |name: &str, prompt: &str| {
-        format!(
-            "[target.{name}]\nkind = \"openai\"\nbase-url = \"{}/v1\"\nmodel = \"{name}\"\napi-key-env = \"MOCK_KEY\"\nprompt = \"{prompt}\"\n{more}\n",
-            mock.url()
-        )
-    };
-    p.write("goldgate.toml", target("base", "long") + &target("cand", "short"));
-    p
+    Project::of_models(&mock.url(), ["base", "cand"], more)
 }
 
 /// A project whose suite asks something of every answer.

@@ -115,6 +115,19 @@ impl Project {
         project
     }
 
+    /// One whose baseline and candidate are two models of one server that wants the key of `MOCK_KEY`; `more` goes to both.
+    pub fn of_models(url: &str, [base, candidate]: [&str; 2], more: &str) -> Self {
+        let p = Self::new();
+        let target = |name: &str, model: &str, prompt: &str| {
+            format!(
+                "[target.{name}]\nkind = \"openai\"\nbase-url = \"{url}/v1\"\nmodel = \"{model}\"\napi-key-env = \"MOCK_KEY\"\n\
+                 prompt = \"{prompt}\"\n{more}\n"
+            )
+        };
+        p.write("goldgate.toml", target("base", base, "long") + &target("cand", candidate, "short"));
+        p
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }

@@ -13,15 +13,7 @@ const FOX: &str = "fox";
 
 /// A project whose baseline and candidate are two models of one server; `more` goes to both.
 fn project(mock: &Mock, more: &str) -> Project {
-    let p = Project::new();
-    let target = |name: &str, model: &str, prompt: &str| {
-        format!(
-            "[target.{name}]\nkind = \"openai\"\nbase-url = \"{}/v1\"\nmodel = \"{model}\"\napi-key-env = \"MOCK_KEY\"\nprompt = \"{prompt}\"\n{more}\n",
-            mock.url()
-        )
-    };
-    p.write("goldgate.toml", target("base", "big", "long") + &target("cand", "small", "short"));
-    p
+    Project::of_models(&mock.url(), ["big", "small"], more)
 }
 
 fn run(p: &Project, args: &[&str]) -> Outcome {

@@ -1,4 +1,4 @@
-//! What the files hold and what they do not: secrets, foreign lines, other sittings. Runs over sockets are in `tests/it/cassettes.rs`.
+//! What the files hold and what they do not: secrets, foreign lines, other sittings. Runs over sockets are in `tests/it/cassettes/`.
 
 use super::super::secret::Key;
 use super::*;
